@@ -1,0 +1,1 @@
+"""Unread mail from IMAP, over SOCKS where there is a proxy, into Redis."""

@@ -1,0 +1,1 @@
+"""Raw mail into artefacts, findings, decisions and, at last, ThreatQ."""

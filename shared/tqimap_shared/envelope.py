@@ -1,0 +1,30 @@
+"""What the fetcher hands over: raw RFC 822 bytes, named once."""
+
+from __future__ import annotations
+
+import hashlib
+from dataclasses import dataclass, field
+
+
+@dataclass(frozen=True, slots=True)
+class Location:
+    """Where a mail was seen; says only what has been fetched, never what a mail is."""
+
+    mailbox: str
+    folder: str
+    uidvalidity: int
+    uid: int
+
+
+@dataclass(frozen=True, slots=True)
+class Envelope:
+    """A raw mail and its name: *sha256* in hexadecimal is its identity everywhere."""
+
+    location: Location
+    raw: bytes = field(repr=False)
+    sha256: str
+
+    @classmethod
+    def seal(cls, location: Location, raw: bytes) -> Envelope:
+        """Name *raw*, which was found at *location*."""
+        return cls(location, raw, hashlib.sha256(raw).hexdigest())
