@@ -1,0 +1,3 @@
+"""Load the fixtures that start real servers."""
+
+pytest_plugins: list[str] = []
