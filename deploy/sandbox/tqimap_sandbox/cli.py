@@ -1,7 +1,7 @@
 """Run one part of the sandbox, or the demo, until told to stop.
 
-Each part is a module with `arguments(parser)` and `run(options) -> int`. A server prints one JSON
-line, `{"ready": URL, ...}`, on standard output as soon as it answers, and ends on SIGTERM or Ctrl-C.
+Each part is a module with `arguments(parser)` and `run(options) -> int`. A server prints a line of
+JSON, `{"ready": URL, ...}`, on standard output when it answers, and ends on SIGTERM or Ctrl-C.
 """
 
 from __future__ import annotations
