@@ -83,6 +83,12 @@ class ThreatQ(_Section):
         "to those found in it",
     )
     batch: Count = Field(500, description="indicators or relations in one call, at most")
+    connector_id: Count | None = Field(None, description="id of the feed; the first run writes it")
+    max_answer: Count = Field(32 * MIB, description="one answer of ThreatQ, at most")
+    chunk: Count = Field(8 * MIB, description="bytes of a file sent in one call")
+    max_attribute: Count = Field(950, description="characters of an attribute's value; cut there")
+    max_places: Count = Field(5, description="places of an indicator that are listed")
+    max_rejected: Count = Field(20, description="indicators of a mail that ThreatQ may refuse")
 
     def missing(self) -> list[str]:
         """Name the settings that a login needs and that are empty."""
@@ -227,7 +233,7 @@ class Settings(BaseSettings):
     )
 
     threatq: ThreatQ = ThreatQ()
-    redis: Redis = Redis()
+    redis: Redis = Field(default_factory=Redis)  # anew each time: it looks at REDIS_URL
     mailbox: list[Mailbox] = []
     fetch: Fetch = Fetch()
     worker: Worker = Worker()

@@ -1,0 +1,151 @@
+"""The settings: layers, faults, secrets."""
+
+from __future__ import annotations
+
+import logging
+from typing import TYPE_CHECKING
+
+import pytest
+
+from tqimap_shared import log, settings
+from tqimap_shared.errors import SettingsError
+
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+
+@pytest.fixture(autouse=True)
+def clean_environment(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Start every test without settings in the environment."""
+    for name in ("REDIS_URL", "CREDENTIALS_DIRECTORY"):
+        monkeypatch.delenv(name, raising=False)
+
+
+def write(directory: Path, text: str, mode: int = 0o600) -> None:
+    """Write *text* as the configuration of *directory*."""
+    path = directory / settings.FILE_NAME
+    path.write_text(text, encoding="utf-8")
+    path.chmod(mode)
+
+
+def test_missing_file_gives_defaults(tmp_path: Path) -> None:
+    """A directory without tqimap.toml yields the defaults, and says what a login needs."""
+    loaded = settings.load(tmp_path)
+    assert loaded.redis.url.get_secret_value() == settings.DEFAULT_REDIS
+    assert loaded.threatq.missing() == [
+        "threatq.host",
+        "threatq.client_id",
+        "threatq.email",
+        "threatq.password",
+    ]
+
+
+def test_layers(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The environment beats a secret file, which beats the TOML file, which beats the default."""
+    write(tmp_path, '[threatq]\nhost = "file"\nemail = "file"\npassword = "file-file"\n')
+    credentials = tmp_path / "credentials"
+    credentials.mkdir()
+    (credentials / "tqimap_threatq__password").write_text("from-credentials")
+    (credentials / "tqimap_threatq__email").write_text("credentials")
+    monkeypatch.setenv("CREDENTIALS_DIRECTORY", str(credentials))
+    monkeypatch.setenv("TQIMAP_THREATQ__EMAIL", "environment")
+    threatq = settings.load(tmp_path).threatq
+    assert (threatq.host, threatq.email) == ("file", "environment")
+    assert threatq.password.get_secret_value() == "from-credentials"
+    assert threatq.status == "Active"
+
+
+def test_all_faults_at_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """One message names unknown keys, wrong types, wrong ranges and unknown variables together."""
+    write(
+        tmp_path,
+        'colour = 1\n[threatq]\nhots = "x"\nverify = "maybe"\n'
+        '[[mailbox]]\nport = 99999\nusername = "a\\nb"\n',
+    )
+    monkeypatch.setenv("TQIMAP_THREATQ__HOTS", "x")
+    with pytest.raises(SettingsError) as caught:
+        settings.load(tmp_path)
+    for name in (
+        "colour: unknown key",
+        "threatq.hots: unknown key",
+        "threatq.verify",
+        "mailbox.0.port",
+        "mailbox.0.username: must not contain line breaks or NUL",
+        "TQIMAP_THREATQ__HOTS: unknown variable",
+    ):
+        assert name in str(caught.value)
+    assert "\n" not in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("text", "mode", "words"),
+    [
+        ("[threatq\n", 0o600, "is not valid TOML"),
+        ("", 0o644, "is open to every user"),
+        ("", 0o602, "is open to every user"),
+    ],
+)
+def test_unusable_file(tmp_path: Path, text: str, mode: int, words: str) -> None:
+    """A file that is no TOML, or that everybody may read or write, is refused."""
+    write(tmp_path, text, mode)
+    with pytest.raises(SettingsError, match=words):
+        settings.load(tmp_path)
+
+
+def test_directory_in_place_of_file(tmp_path: Path) -> None:
+    """What cannot be read as a file is one clear fault."""
+    (tmp_path / settings.FILE_NAME).mkdir(mode=0o700)
+    with pytest.raises(SettingsError, match="cannot be read"):
+        settings.load(tmp_path)
+
+
+def test_faults_show_no_secret(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A wrong value is never repeated: it may be a secret under the wrong key."""
+    write(tmp_path, '[threatq]\npasword = "hunter2-file"\n[[mailbox]]\npassword = 7331733\n')
+    monkeypatch.setenv("TQIMAP_WORKER", "hunter2-environment")
+    with pytest.raises(SettingsError) as caught:
+        settings.load(tmp_path)
+    for secret in ("hunter2", "7331733"):
+        assert secret not in str(caught.value)
+
+
+def test_mailboxes_from_the_environment(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A container without a file gives mailboxes as JSON."""
+    monkeypatch.setenv("TQIMAP_MAILBOX", '[{"name": "abuse", "server": "imap.test"}]')
+    (mailbox,) = settings.load(tmp_path).mailbox
+    assert (mailbox.name, mailbox.server, mailbox.folder) == ("abuse", "imap.test", "INBOX")
+
+
+def test_secrets_are_hidden_in_the_log(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Once loaded, a secret is blotted out of every line, whoever logs it."""
+    write(tmp_path, '[[mailbox]]\npassword = "correct horse"\n')
+    monkeypatch.setenv("REDIS_URL", "redis://user:battery@staple/0")
+    settings.load(tmp_path)
+    log.configure("test", log.STDOUT, 3)
+    logging.getLogger("somebody.else").warning("LOGIN u 'correct horse' battery staple")
+    line = capsys.readouterr().out
+    assert "LOGIN u '***' *** staple" in line
+
+
+def test_log_lines_stay_lines(capsys: pytest.CaptureFixture[str]) -> None:
+    """Line breaks in a logged text, tracebacks included, do not make a second line."""
+    log.configure("test", log.STDOUT, 1)
+    try:
+        int("a\r\nb")
+    except ValueError:
+        logging.getLogger("x").exception("failed\nforged line")
+    assert capsys.readouterr().out.count("\n") == 1
+
+
+def test_log_file_and_verbosity(tmp_path: Path) -> None:
+    """A directory gets a file per program; verbosity 2 shows Info and not Debug."""
+    log.configure("tqIMAP", str(tmp_path), 2)
+    logging.getLogger("x").info("shown")
+    logging.getLogger("x").debug("not shown")
+    text = (tmp_path / "tqIMAP.log").read_text()
+    assert "x INFO: shown" in text
+    assert "not shown" not in text
+    log.configure("tqIMAP")
