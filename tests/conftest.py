@@ -1,3 +1,6 @@
 """Load the fixtures that start real servers."""
 
-pytest_plugins: list[str] = []
+pytest_plugins = [
+    "fixtures.redis",
+    "fixtures.scripted_https",
+]

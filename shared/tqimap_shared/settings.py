@@ -201,6 +201,8 @@ class Limits(_Section):
     delimiter_lines: Count = Field(10_000, description="lines that begin with two hyphens")
     boundaries: Count = Field(100, description="boundary declarations")
     status_blank_lines: Count = Field(10_000, description="blank lines where a delivery status is")
+    line_checks: Count = Field(6_000_000, description="lines times (boundary declarations + 1)")
+    part_field_bytes: Count = Field(4096, description="one MIME header field; it is cut there")
     depth: Count = Field(8, description="artefacts inside artefacts")
     artefacts: Count = Field(500, description="artefacts of a mail")
     children: Count = Field(200, description="children of one artefact")
@@ -210,6 +212,9 @@ class Limits(_Section):
     text: Count = Field(20_000_000, description="characters of text of a mail")
     findings: Count = Field(5_000, description="distinct findings of a mail")
     sightings: Count = Field(20, description="places remembered for one finding")
+    archive_entries: Count = Field(10_000, description="entries of an archive that is opened")
+    encrypted: Count = Field(8 * MIB, description="bytes decrypted in one archive; it is slow")
+    passwords: Count = Field(20, description="passwords tried on an archive")
 
 
 class Policy(_Section):

@@ -1,0 +1,22 @@
+"""The session with a ThreatQ appliance that fetcher and processor share.
+
+requests, because ThreatQ's API is plain HTTPS with JSON and requests is the client that operators
+of such appliances know; what it leaves open (deadlines, size limits, trust) is closed here.
+"""
+
+from tqimap_shared.threatq.address import address
+from tqimap_shared.threatq.answers import Busy, Forbidden, Invalid, NotAllowed, NotFound, Record
+from tqimap_shared.threatq.session import Session, warn_unverified
+
+
+__all__ = [
+    "Busy",
+    "Forbidden",
+    "Invalid",
+    "NotAllowed",
+    "NotFound",
+    "Record",
+    "Session",
+    "address",
+    "warn_unverified",
+]
