@@ -1,0 +1,87 @@
+"""The right to work on one mail: a fencing token that only the last holder can act with.
+
+A lease expires by itself when its holder is killed. A holder that was merely slow keeps it as long
+as nobody else has taken the mail, because every act renews it; once somebody has, every further act
+raises LeaseLost and changes nothing.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+from tqimap_shared.errors import TryLater
+
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+
+
+class LeaseBusy(TryLater):
+    """Somebody else works on the mail now."""
+
+
+class LeaseLost(TryLater):
+    """Somebody else has taken the mail since: stop at once, do nothing more for it."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Lease:
+    """A mail in work, got from `Ledger.lease`. All methods may be repeated after a lost answer.
+
+    *attempts* counts this one; *mailbox* names where the mail was seen (one place, if several).
+    """
+
+    sha256: str
+    token: str
+    attempts: int
+    mailbox: str
+    milliseconds: int
+    keep: bool
+    run: Callable[..., Any] = field(repr=False)
+
+    def intend(self, effect: str) -> str | None:
+        """Write down that *effect* is about to happen; return its remote id if it already has.
+
+        None does not mean that it never happened: a process may have been killed in between, so
+        look for it on the other side before doing it.
+        """
+        answer = self.run("intend", self.sha256, self.token, self.milliseconds, effect)
+        self._hold(answer[0] == b"ok")
+        return answer[1].decode() if len(answer) > 1 else None
+
+    def record(self, effect: str, remote_id: str) -> str:
+        """Write down that *effect* has happened; return the id that counts.
+
+        An id already recorded is never overwritten: if another one comes back, *remote_id* is a
+        twin. Not fenced, because it is a fact whoever holds the lease now.
+        """
+        answer = self.run("record", self.sha256, effect, remote_id)
+        self._hold(answer is not None)
+        return str(answer.decode())
+
+    def renew(self) -> None:
+        """Keep the lease for its full time from now on."""
+        self._hold(self.run("renew", self.sha256, self.token, self.milliseconds) == b"ok")
+
+    def done(self, attributes: Mapping[str, str]) -> None:
+        """End the mail well, with *attributes* to remember; tell its locations to the fetcher."""
+        pairs = [text for pair in attributes.items() for text in pair]
+        keep = "1" if self.keep else "0"
+        self._hold(
+            self.run("done", self.sha256, self.token, self.milliseconds, keep, *pairs) == b"ok"
+        )
+
+    def fail(self, reason: str, *, final: bool) -> None:
+        """End this attempt for *reason*, a sentence without mail content; *final* if for good."""
+        last = "1" if final else "0"
+        answer = self.run("fail", self.sha256, self.token, self.milliseconds, reason, last)
+        self._hold(answer == b"ok")
+
+    def release(self) -> None:
+        """Give the mail back as if it had never been taken."""
+        self._hold(self.run("release", self.sha256, self.token) == b"ok")
+
+    def _hold(self, held: bool) -> None:  # noqa: FBT001 - the one thing it checks
+        if not held:
+            raise LeaseLost(self.sha256[:12], "somebody else has taken it since.")

@@ -1,0 +1,10 @@
+-- Gives a mail back as if it had not been taken. ARGV: sha, token. Answers 'ok' or 'lost'.
+local sha, token = ARGV[1], ARGV[2]
+local mail = mail_key(sha)
+if redis.call('HGET', mail, 'token') ~= token then
+  return redis.call('HGET', mail, 'by') == token and 'ok' or 'lost'
+end
+end_lease(sha, token)
+redis.call('HSET', mail, 'state', 'stored')
+redis.call('HINCRBY', mail, 'attempts', -1)
+return 'ok'

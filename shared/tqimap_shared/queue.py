@@ -1,0 +1,163 @@
+"""Move ids of mails to the workers; the only module that knows rq on the producing side.
+
+rq, because operators know it, its dashboard and its failed-job registry. It is only a transport:
+the ledger decides what is work, so losing or doubling a job here is harmless. The job's function is
+named, never imported: the fetcher does not have the processor's libraries.
+"""
+
+from __future__ import annotations
+
+from functools import cache
+from importlib.resources import files
+from typing import TYPE_CHECKING, cast
+
+from rq import Queue, Retry
+from rq.exceptions import DuplicateJobError
+from rq.job import Job
+from rq.results import Result
+from rq.serializers import JSONSerializer
+
+from tqimap_shared.store import answering
+
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator, Sequence
+
+    import redis
+
+    from tqimap_shared.ledger import Ledger
+    from tqimap_shared.settings import Worker
+
+FUNCTION = "tqimap_processor.jobs.process"
+CHUNK = 1000  # jobs asked for in one round trip
+
+
+def open_queue(client: redis.Redis, settings: Worker) -> Queue:
+    """Return rq's queue of the configured name."""
+    return Queue(settings.queue, connection=client, serializer=JSONSerializer)
+
+
+def enqueue(client: redis.Redis, sha256: str, settings: Worker) -> bool:
+    """Ask the workers to process a mail; False when rq has such a job already, which is as good.
+
+    Raises TryLater when Redis is away or full.
+    """
+    with answering(client):
+        try:
+            open_queue(client, settings).enqueue(
+                FUNCTION,
+                args=[sha256],
+                job_id=sha256,
+                unique=True,
+                description=sha256[:12],
+                job_timeout=settings.job_timeout,
+                result_ttl=0,
+                failure_ttl=-1,
+                retry=Retry(max=len(settings.retries), interval=list(settings.retries)),
+            )
+        except DuplicateJobError:
+            return False
+    return True
+
+
+def requeue(client: redis.Redis, sha256: str, settings: Worker) -> bool:
+    """Give a failed mail all its attempts again; False when it is waiting or in work already.
+
+    Works whether or not rq still has the job, and beside a second operator who does the same.
+    """
+    return disown(client, sha256, settings, failed=True) and enqueue(client, sha256, settings)
+
+
+def requeue_all(client: redis.Redis, ledger: Ledger, settings: Worker) -> int:
+    """Requeue every failed mail, whichever of ledger and rq calls it failed; return how many."""
+    registry = open_queue(client, settings).failed_job_registry
+    with answering(client):
+        found = cast("list[bytes]", client.zrange(registry.key, 0, -1))
+    failed = dict.fromkeys([*ledger.dead(), *(one.decode() for one in found)])
+    return sum(requeue(client, sha, settings) for sha in failed)
+
+
+def disown(client: redis.Redis, sha256: str, settings: Worker, *, failed: bool = False) -> bool:
+    """Make rq forget a job that is in none of its structures; True if it may be enqueued now.
+
+    A job without its hash is forgotten wherever its id stands: rq drops such ids silently. With
+    *failed* a job in the FailedJobRegistry is forgotten too.
+    """
+    queue = open_queue(client, settings)
+    keys = [
+        Job.key_for(sha256),
+        str(Result.get_key(sha256)),  # type: ignore[no-untyped-call]  # rq left it untyped
+        queue.key,
+        queue.intermediate_queue_key,
+        queue.scheduled_job_registry.key,
+        queue.failed_job_registry.key,
+        queue.started_job_registry.key,
+    ]
+    with answering(client):
+        script = client.register_script(_script("disown"))
+        return bool(script(keys=keys, args=[sha256, "failed" if failed else ""]))
+
+
+def give_back(client: redis.Redis, sha256: str, execution: str, settings: Worker) -> bool:
+    """Put a job back to the head of its queue, whose worker is known to be gone.
+
+    *execution* is rq's id of the worker's attempt, empty where it had not begun.
+    """
+    queue = open_queue(client, settings)
+    keys = [
+        Job.key_for(sha256),
+        queue.key,
+        queue.intermediate_queue_key,
+        queue.started_job_registry.key,
+    ]
+    with answering(client):
+        script = client.register_script(_script("giveback"))
+        return bool(script(keys=keys, args=[sha256, execution]))
+
+
+def orphans(client: redis.Redis, shas: Iterable[str], settings: Worker) -> Iterator[str]:
+    """Yield those of *shas* that rq does not know (any more), having made it forget their rests."""
+    placed = _placed(client, settings)
+    chunk: list[str] = []
+    for sha in shas:
+        chunk.append(sha)
+        if len(chunk) == CHUNK:
+            yield from _orphans(client, chunk, placed, settings)
+            chunk = []
+    yield from _orphans(client, chunk, placed, settings)
+
+
+def _orphans(
+    client: redis.Redis, shas: Sequence[str], placed: set[bytes], settings: Worker
+) -> Iterator[str]:
+    with answering(client), client.pipeline(transaction=False) as pipeline:
+        for sha in shas:
+            pipeline.exists(Job.key_for(sha))
+        exist = pipeline.execute()
+    for sha, exists in zip(shas, exist, strict=True):
+        # only suspects are asked for one by one: a job may have moved while the lists were read
+        if not (exists and sha.encode() in placed) and disown(client, sha, settings):
+            yield sha
+
+
+def _placed(client: redis.Redis, settings: Worker) -> set[bytes]:
+    """Return the ids in all of rq's structures, read in the order in which jobs move."""
+    queue = open_queue(client, settings)
+    with answering(client):
+        found = [
+            *cast("list[bytes]", client.lrange(queue.key, 0, -1)),
+            *cast("list[bytes]", client.lrange(queue.intermediate_queue_key, 0, -1)),
+        ]
+        for registry in (
+            queue.started_job_registry,
+            queue.scheduled_job_registry,
+            queue.failed_job_registry,
+        ):
+            members = client.zrange(registry.key, 0, -1)
+            found += [one.partition(b":")[0] for one in cast("list[bytes]", members)]
+    return set(found)
+
+
+@cache
+def _script(name: str) -> str:
+    return (files("tqimap_shared") / "lua" / f"{name}.lua").read_text("utf-8")
