@@ -83,7 +83,6 @@ class ThreatQ(_Section):
         "to those found in it",
     )
     batch: Count = Field(500, description="indicators or relations in one call, at most")
-    connector_id: Count | None = Field(None, description="id of the feed; the first run writes it")
     max_answer: Count = Field(32 * MIB, description="one answer of ThreatQ, at most")
     chunk: Count = Field(8 * MIB, description="bytes of a file sent in one call")
     max_attribute: Count = Field(950, description="characters of an attribute's value; cut there")

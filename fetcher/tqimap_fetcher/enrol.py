@@ -1,0 +1,173 @@
+"""The first run: ask a person for what the settings lack, and keep the answers.
+
+tomli-w, because the standard library reads TOML but does not write it.
+"""
+
+from __future__ import annotations
+
+import getpass
+import os
+import sys
+import tempfile
+import tomllib
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import tomli_w
+from pydantic import BaseModel, SecretStr, ValidationError
+
+from tqimap_fetcher.connector import known_status
+from tqimap_shared import settings as settings_module
+from tqimap_shared.errors import NotWritable, SettingsError
+from tqimap_shared.settings import ENV_PREFIX, FILE_NAME
+from tqimap_shared.threatq import Session, address
+
+
+if TYPE_CHECKING:
+    from tqimap_shared.settings import Settings, ThreatQ
+
+PROMPTS = {
+    "host": "ThreatQ Host: ",
+    "client_id": "Client ID: ",
+    "email": "E-Mail Address: ",
+    "password": "Password: ",
+    "status": "Status: ",
+}
+
+
+def complete(settings: Settings, *, root: Path | None = None, name: str | None = None) -> Settings:
+    """Return *settings* with what they lack for ThreatQ, asked for at the terminal.
+
+    *root* and *name* (-f and --files) win over the [files] section. Status is asked for together
+    with something else only: it has a default. Answers are checked against the appliance.
+    Raises SettingsError where there is no terminal to ask at, and whatever a login may raise.
+    """
+    given = {key: value for key, value in (("root", root), ("name", name)) if value is not None}
+    try:
+        files = settings.files.model_validate(settings.files.model_dump() | given)
+    except ValidationError:
+        raise SettingsError("--files", "must name a directory.") from None
+    threatq = settings.threatq
+    if threatq.missing():
+        threatq = _asked(threatq)
+    return settings.model_copy(update={"files": files, "threatq": threatq})
+
+
+def _asked(settings: ThreatQ) -> ThreatQ:
+    wanted = [one.removeprefix("threatq.") for one in settings.missing()]
+    if not sys.stdin.isatty():
+        raise SettingsError("first run", _without_terminal(wanted))
+    if "status" not in settings.model_fields_set:
+        wanted.append("status")
+    for key in PROMPTS:
+        if key in wanted:
+            settings = _answered(settings, key)
+    with Session(settings) as session:
+        return _with_known_status(session, settings)
+
+
+def _without_terminal(keys: list[str]) -> str:
+    names = ", ".join(f"threatq.{key} ({ENV_PREFIX}THREATQ__{key.upper()})" for key in keys)
+    return (
+        f"needs {names}: set them in {FILE_NAME} or the environment, or start it once at a "
+        "terminal, where it asks."
+    )
+
+
+def _answered(settings: ThreatQ, key: str) -> ThreatQ:
+    """Ask for one setting until the answer can be used."""
+    while True:
+        answer = _ask(key)
+        if not answer and key == "status":
+            return settings
+        try:
+            changed = type(settings).model_validate(_plain(settings) | {key: answer})
+            if key == "host":
+                address(changed.host)
+        except ValidationError as error:
+            _tell(error.errors(include_input=False)[0]["msg"].removeprefix("Value error, "))
+        except SettingsError as error:
+            _tell(str(error))
+        else:
+            if answer.strip():
+                return settings.model_copy(update={key: getattr(changed, key)})
+
+
+def _tell(sentence: str) -> None:
+    sys.stderr.write(f"{sentence}\n")
+
+
+def _ask(key: str) -> str:
+    try:
+        if key == "password":
+            return getpass.getpass(PROMPTS[key])
+        return input(PROMPTS[key]).strip()
+    except EOFError:
+        raise SettingsError("first run", "ended before every question was answered.") from None
+
+
+def _with_known_status(session: Session, settings: ThreatQ) -> ThreatQ:
+    """Take the appliance's spelling of the status; ask again for one that it does not know."""
+    while True:
+        try:
+            status = known_status(session, settings.status)
+        except SettingsError as error:
+            _tell(str(error))
+            settings = _answered(settings, "status")
+        else:
+            return settings.model_copy(update={"status": status})
+
+
+def write(directory: Path, settings: Settings) -> None:
+    """Write to *directory*'s tqimap.toml what its file, the environment and secret files lack.
+
+    All else in the file stays, save comments. The file is replaced at once, mode 0600. Raises
+    NotWritable.
+    """
+    path = directory / FILE_NAME
+    try:
+        content = tomllib.loads(path.read_text("utf-8")) if path.exists() else {}
+        known = settings_module.load(directory)
+        for name in ("threatq", "files"):
+            news = _news(getattr(known, name), getattr(settings, name))
+            if news:
+                content[name] = content.get(name, {}) | news
+        _replace(path.resolve(), tomli_w.dumps(content).encode())
+    except OSError as error:
+        raise NotWritable(str(path), f"cannot be written ({error.strerror}).") from None
+
+
+def _news(known: BaseModel, settings: BaseModel) -> dict[str, Any]:
+    """Return what *settings* say otherwise than *known*, as TOML can hold it."""
+    before, after = _plain(known), _plain(settings)
+    return {
+        key: str(value) if isinstance(value, Path) else value
+        for key, value in after.items()
+        if value is not None and value != before[key]
+    }
+
+
+def _plain(settings: BaseModel) -> dict[str, Any]:
+    """Return the settings with their secrets opened."""
+    return {
+        key: value.get_secret_value() if isinstance(value, SecretStr) else value
+        for key, value in settings
+    }
+
+
+def _replace(path: Path, content: bytes) -> None:
+    descriptor, name = tempfile.mkstemp(prefix=f".{FILE_NAME}.", dir=path.parent)
+    try:
+        with os.fdopen(descriptor, "wb") as file:
+            file.write(content)
+            file.flush()
+            os.fsync(descriptor)
+        Path(name).replace(path)
+    except OSError:
+        Path(name).unlink(missing_ok=True)
+        raise
+    parent = os.open(path.parent, os.O_RDONLY | os.O_DIRECTORY)
+    try:
+        os.fsync(parent)
+    finally:
+        os.close(parent)
