@@ -1,0 +1,285 @@
+"""Speak IMAP within bounds: no answer of a server can take all memory, or forever.
+
+imapclient, because it knows folder names, capabilities and logins; its imaplib underneath bounds
+only the length of a line, so this module bounds the rest: literals, lines, bytes and waiting. It
+also keeps imaplib from formatting each literal for a debug log that nobody reads (four times the
+CPU) and from remembering commands with passwords in them.
+"""
+
+from __future__ import annotations
+
+import imaplib
+import io
+import re
+import time
+from contextlib import contextmanager
+from functools import partial
+from typing import TYPE_CHECKING
+
+from imapclient import IMAPClient
+
+from tqimap_shared.errors import StopProcess, TqimapError, TryLater
+
+
+if TYPE_CHECKING:
+    import socket
+    import ssl
+    from collections.abc import Callable, Iterator
+
+    from _typeshed import WriteableBuffer
+
+    from tqimap_shared.settings import Fetch
+
+_ANNOUNCED = re.compile(rb"\{(\d+)\+?\}\r\n\Z")
+_MOST_DIGITS = 12
+_BACKOFF = re.compile(r"Suggested Backoff Time: (\d{1,9}) milliseconds", re.IGNORECASE)
+
+
+class ServerMisbehaved(TryLater):
+    """The server's answer is no IMAP, or more than the settings accept."""
+
+
+class Throttled(TryLater):
+    """The server asks to be left alone for *seconds*."""
+
+    def __init__(self, subject: str, sentence: str, seconds: float = 0) -> None:
+        super().__init__(subject, sentence)
+        self.seconds = seconds
+
+
+def throttled(subject: str, text: str) -> Throttled | None:
+    """Read Exchange's throttling notice out of a server's *text*."""
+    if found := _BACKOFF.search(text):
+        seconds = int(found[1]) / 1000
+        return Throttled(subject, f"is throttled; leave it for {seconds:.0f} seconds.", seconds)
+    return None
+
+
+@contextmanager
+def telling(subject: str) -> Iterator[None]:
+    """Turn what imaplib and imapclient raise into errors of ours, without the server's text.
+
+    The server's text may repeat a command of ours, and so a password.
+    """
+    try:
+        yield
+    except TqimapError:
+        raise
+    except imaplib.IMAP4.readonly:
+        raise StopProcess(
+            subject, "the folder has become read-only; read mails could not be marked."
+        ) from None
+    except imaplib.IMAP4.abort as error:
+        raise throttled(subject, str(error)) or TryLater(
+            subject, "the server ended the connection or lost the thread."
+        ) from None
+    except imaplib.IMAP4.error as error:
+        raise throttled(subject, str(error)) or ServerMisbehaved(
+            subject, "the server refused a command that every IMAP server knows."
+        ) from None
+    except (ValueError, LookupError, TypeError, AssertionError, RecursionError):
+        # imaplib and imapclient fail in these ways on answers that are no IMAP
+        raise ServerMisbehaved(subject, "the server's answer is not IMAP.") from None
+
+
+class _Receiver(io.RawIOBase):
+    """The receiving half of a socket, with patience.
+
+    Patience is the time that the server may keep us waiting; it is spent by waiting and earned
+    back by bytes. A drip of single bytes spends it, a slow line does not; our own pauses cost none.
+    """
+
+    def __init__(self, sock: socket.socket, subject: str, limits: Fetch) -> None:
+        self._sock = sock
+        self._subject = subject
+        self._limits = limits
+        self.patience = limits.command_timeout
+        self.received = 0
+
+    def readable(self) -> bool:
+        return True
+
+    def readinto(self, buffer: WriteableBuffer) -> int:
+        begin = time.monotonic()
+        try:
+            self._sock.settimeout(max(min(self._limits.idle_timeout, self.patience), 0.01))
+            count = self._sock.recv_into(buffer)
+        except TimeoutError:
+            raise TryLater(self._subject, "the server stopped answering.") from None
+        except OSError:
+            raise TryLater(self._subject, "the connection broke.") from None
+        earned = count / self._limits.slowest - (time.monotonic() - begin)
+        self.patience = min(self.patience + earned, self._limits.command_timeout)
+        if self.patience <= 0:
+            raise ServerMisbehaved(
+                self._subject, "the server answers too slowly (fetch.command_timeout, slowest)."
+            )
+        self.received += count
+        return count
+
+
+class BoundedIMAP4(imaplib.IMAP4):
+    """An imaplib connection over a socket of ours whose answers are bounded.
+
+    Before the login all answers together may be `max_before_login` bytes; later each phase begins
+    with `allow`.
+    """
+
+    def __init__(self, sock: socket.socket, host: str, *, subject: str, limits: Fetch) -> None:
+        self._given = sock
+        self._subject = subject
+        self._limits = limits
+        self._attach(sock)
+        self._consumed = 0
+        self.allow(limits.max_before_login)
+        super().__init__(host)
+
+    def _attach(self, sock: socket.socket) -> None:
+        self.sock = sock
+        self._receiver = _Receiver(sock, self._subject, self._limits)
+        self._reader = io.BufferedReader(self._receiver, 65_536)
+
+    def allow(
+        self,
+        octets: int,
+        *,
+        line: int | None = None,
+        literal: int | None = None,
+        seconds: float | None = None,
+    ) -> None:
+        """Begin a phase in which the server may send *octets* bytes.
+
+        *line* and *literal* bound one of them, *seconds* is the patience; the defaults are those
+        of plain answers.
+        """
+        self._octets = octets
+        self._lines = self._limits.max_lines
+        self._line = line or self._limits.max_line
+        self._literal = literal or self._limits.max_other_literal
+        self._receiver.patience = seconds or self._limits.command_timeout
+
+    def open(self, host: str = "", port: int = 143, timeout: float | None = None) -> None:
+        """Take the given socket instead of opening one."""
+        self.host, self.port = host, port
+        self.sock = self._create_socket(timeout)
+
+    def _create_socket(self, timeout: float | None) -> socket.socket:
+        del timeout  # each read has its own
+        return self._given
+
+    def readline(self) -> bytes:
+        """Read one line; refuses one too long, one too many and a literal too long."""
+        line = self._reader.readline(self._line + 1)
+        if len(line) > self._line:
+            raise self._misbehaved("a line", "max_line or max_search_line")
+        self._lines -= 1
+        if self._lines < 0:
+            raise self._misbehaved("an answer of many lines", "max_lines")
+        self._consume(len(line))
+        if announced := _ANNOUNCED.search(line):
+            digits = announced[1]
+            if len(digits) > _MOST_DIGITS or int(digits) > self._literal:
+                raise self._misbehaved("a literal", "max_literal or max_other_literal")
+        return line
+
+    def read(self, size: int) -> bytes:
+        """Read a literal of *size* bytes."""
+        self._consume(size)
+        data = self._reader.read(size)
+        if len(data) != size:
+            raise TryLater(self._subject, "the server ended the connection inside a literal.")
+        return data
+
+    def _consume(self, octets: int) -> None:
+        self._octets -= octets
+        self._consumed += octets
+        if self._octets < 0:
+            raise self._misbehaved("an answer", "max_search_line or max_before_login")
+
+    def _misbehaved(self, what: str, setting: str) -> ServerMisbehaved:
+        return ServerMisbehaved(
+            self._subject, f"the server sent {what} beyond the limit (fetch.{setting})."
+        )
+
+    def send(self, data: bytes) -> None:  # type: ignore[override]  # typeshed names it otherwise
+        """Send *data*; unlike imaplib's, no audit event shows it to hooks."""
+        try:
+            self.sock.settimeout(self._limits.idle_timeout)
+            self.sock.sendall(data)
+        except OSError:
+            raise TryLater(self._subject, "the connection broke.") from None
+
+    def shutdown(self) -> None:
+        """Close the connection."""
+        self._reader.close()
+        self.sock.close()
+
+    def upgrade(self, encrypt: Callable[[socket.socket], ssl.SSLSocket]) -> None:
+        """Do STARTTLS, with *encrypt* for the handshake.
+
+        Raises StopProcess if the server does not offer it and ServerMisbehaved if clear text waits
+        behind its answer: somebody on the way put it there, to be read as if it were encrypted.
+        """
+        if "STARTTLS" not in self.capabilities:
+            raise StopProcess(
+                self._subject,
+                "does not offer STARTTLS, or somebody on the way hides it; set mailbox.security "
+                "to tls.",
+            )
+        answer, _ = self._simple_command("STARTTLS")
+        if answer != "OK":
+            raise TryLater(self._subject, "refused to begin TLS.")
+        if self._receiver.received != self._consumed:
+            raise ServerMisbehaved(
+                self._subject, "sent clear text after STARTTLS; somebody may be on the way."
+            )
+        self._attach(encrypt(self.sock))
+        self._consumed = 0
+        self.untagged_responses.clear()
+        self._get_capabilities()  # what was said in the clear does not count
+
+    def log_in(self, user: str, password: str) -> None:
+        """Send LOGIN; unlike imaplib's `login`, quotes the user name too. Both must be ASCII."""
+        answer, data = self._simple_command("LOGIN", self._quote(user), self._quote(password))
+        if answer != "OK":
+            raise self.error(data[-1])
+        self.state = "AUTH"
+
+    def ask(self, *words: str) -> bytes:
+        """Send a UID command without waiting for its answer; return its tag."""
+        tag: bytes = self._command("UID", *words)
+        return tag
+
+    def answered(self, tag: bytes) -> bool:
+        """Tell whether the end of the answer to the command of *tag* has been read."""
+        return bool(self.tagged_commands[tag])
+
+    def outcome(self, tag: bytes) -> tuple[str, str]:
+        """Return status and text of the answered command of *tag*, and forget it."""
+        status, data = self.tagged_commands.pop(tag) or ("BAD", [b""])
+        return str(status), repr(data[-1])
+
+    def receive(self) -> None:
+        """Read one answer into `untagged_responses` or `tagged_commands`; raise if it is BYE."""
+        self._get_response()
+        if bye := self.untagged_responses.get("BYE"):
+            raise self.abort(repr(bye[-1]))
+
+    def _log(self, line: str) -> None:
+        """Keep no log of commands: LOGIN is one."""
+
+
+class BoundedClient(IMAPClient):  # type: ignore[misc]  # imapclient ships no types
+    """An imapclient over `BoundedIMAP4`; `imap` is the connection below."""
+
+    imap: BoundedIMAP4
+
+    def __init__(self, sock: socket.socket, host: str, *, subject: str, limits: Fetch) -> None:
+        self._make = partial(BoundedIMAP4, sock, host, subject=subject, limits=limits)
+        super().__init__(host, ssl=False)
+        # imapclient sets 5, at which imaplib formats every literal twice
+        self.imap.debug = 0
+
+    def _create_IMAP4(self) -> BoundedIMAP4:  # noqa: N802 - the hook's name is imapclient's
+        self.imap = self._make()
+        return self.imap

@@ -1,0 +1,186 @@
+r"""Run one fetch of one mailbox: unread mails out, \Seen in only for what is safe.
+
+The order is the whole point: `admit` makes a group durable, and only after it has returned are its
+mails marked. A run that dies in between fetches them again, and the ledger knows them.
+"""
+
+from __future__ import annotations
+
+import logging
+import time
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from tqimap_fetcher.pipeline import Batch
+from tqimap_shared.envelope import Envelope, Location
+
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator, Mapping, Sequence
+
+    from tqimap_fetcher.mailbox import Session
+    from tqimap_shared.settings import Fetch, Limits
+
+logger = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class Tally:
+    """What one run did: counts of mails, and *bytes* handed over.
+
+    *left* mails are unread and wait for the next run; *held* says why the run stopped early, if
+    it did so because downstream is full.
+    """
+
+    unseen: int
+    fetched: int
+    bytes: int
+    missing: int
+    oversize: int
+    left: int
+    held: str | None = None
+
+
+def fetch(
+    session: Session,
+    admit: Callable[[Sequence[Envelope]], None],
+    *,
+    settings: Fetch,
+    limits: Limits,
+    mailbox: str,
+    held: Callable[[], str | None] = lambda: None,
+) -> Tally:
+    """Hand the unread mails of *session* to *admit*, the oldest first, and mark them.
+
+    *admit* gets groups of at most `admit_messages` mails and `admit_bytes` bytes (a larger mail
+    comes alone); when it returns, they are durable. *held* is asked before each batch: a reason
+    ends the run. *mailbox* is the name in the mails' locations. Raises what *admit* and the
+    session raise; what was admitted by then stays so.
+    """
+    run = _Run(session, admit, settings=settings, limits=limits, mailbox=mailbox)
+    uids = session.unseen()
+    sizes = session.sizes(uids[: settings.max_messages])
+    run.missing += min(len(uids), settings.max_messages) - len(sizes)
+    for uid, raw in session.stream(run.until_held(sizes, held)):
+        run.take(uid, raw, sizes[uid])
+    run.admit_group()
+    session.settle()
+    return run.tally(len(uids))
+
+
+def plan(sizes: Mapping[int, int], *, settings: Fetch, whole: int) -> Iterator[Batch]:
+    """Cut mails, given as UID to size, into batches, until the run's byte limit is reached.
+
+    A mail larger than *whole* bytes is a batch of its own, of which only that much is asked for.
+    """
+    uids: list[int] = []
+    octets = total = 0
+    for uid, size in sizes.items():
+        asked = min(size, whole)
+        if total and total + asked > settings.max_bytes:
+            break
+        total += asked
+        full = len(uids) >= settings.batch_messages or octets + asked > settings.batch_bytes
+        if uids and (full or size > whole):
+            yield Batch(tuple(uids), octets)
+            uids, octets = [], 0
+        if size > whole:
+            yield Batch((uid,), whole, part=whole)
+        else:
+            uids.append(uid)
+            octets += asked
+    if uids:
+        yield Batch(tuple(uids), octets)
+
+
+class _Run:
+    """The counts and the group under way of one run."""
+
+    def __init__(
+        self,
+        session: Session,
+        admit: Callable[[Sequence[Envelope]], None],
+        *,
+        settings: Fetch,
+        limits: Limits,
+        mailbox: str,
+    ) -> None:
+        self._session = session
+        self._admit = admit
+        self._settings = settings
+        self._whole = min(limits.raw, settings.max_literal)
+        self._mailbox = mailbox
+        self._until = time.monotonic() + settings.max_seconds
+        self._group: list[Envelope] = []
+        self._group_bytes = 0
+        self._held: str | None = None
+        self._fetched = self._bytes = self._oversize = 0
+        self.missing = 0
+
+    def until_held(
+        self, sizes: Mapping[int, int], held: Callable[[], str | None]
+    ) -> Iterator[Batch]:
+        """Plan the batches; end early when *held* gives a reason or the run's time is over."""
+        for batch in plan(sizes, settings=self._settings, whole=self._whole):
+            if (reason := held()) is not None:
+                self._held = reason
+                logger.warning("mailbox %s: fetching stops: %s", self._mailbox, reason)
+                return
+            if time.monotonic() > self._until:
+                logger.info("mailbox %s: the run's time is over.", self._mailbox)
+                return
+            yield batch
+
+    def take(self, uid: int, raw: bytes | None, size: int) -> None:
+        """Put the mail *uid* into the group, after the group if it has no room for it."""
+        if raw is None:
+            self.missing += 1
+            logger.warning(
+                "mailbox %s: the server gave nothing for UID %d; it stays unread.",
+                self._mailbox,
+                uid,
+            )
+            return
+        raw = self._cut(uid, raw, size)
+        full = len(self._group) >= self._settings.admit_messages
+        if full or self._group_bytes + len(raw) > self._settings.admit_bytes:
+            self.admit_group()
+        location = Location(self._mailbox, self._session.folder, self._session.uidvalidity, uid)
+        self._group.append(Envelope.seal(location, raw))
+        self._group_bytes += len(raw)
+
+    def admit_group(self) -> None:
+        """Make the group durable, then have its mails marked."""
+        if not self._group:
+            return
+        self._admit(tuple(self._group))
+        self._session.mark_seen([envelope.location.uid for envelope in self._group])
+        self._fetched += len(self._group)
+        self._bytes += self._group_bytes
+        self._group, self._group_bytes = [], 0
+
+    def tally(self, unseen: int) -> Tally:
+        """Sum up, *unseen* mails having been found."""
+        return Tally(
+            unseen=unseen,
+            fetched=self._fetched,
+            bytes=self._bytes,
+            missing=self.missing,
+            oversize=self._oversize,
+            left=unseen - self._fetched - self.missing,
+            held=self._held,
+        )
+
+    def _cut(self, uid: int, raw: bytes, size: int) -> bytes:
+        """Keep what the limit allows; sizes may lie, so the bytes decide too."""
+        if max(size, len(raw)) <= self._whole:
+            return raw
+        self._oversize += 1
+        logger.warning(
+            "mailbox %s: UID %d has %d bytes; only the first %d are taken (limits.raw).",
+            self._mailbox,
+            uid,
+            max(size, len(raw)),
+            self._whole,
+        )
+        return raw[: self._whole]
