@@ -1,0 +1,24 @@
+"""Indicators in text: `extract` finds them with their places, `refang` undoes defanging.
+
+Nothing is dropped for being harmless: a flag says what is known, and the policy decides.
+
+Flags: `defanged` (written so that nobody clicks it), `reserved` and `private` (RFC 1918, 2606, 5737
+and their like), `file-like` (the top-level domain is a file extension too, or a file's name that
+could be a domain), `in-url` and `in-address` (the host of a URL, the domain of an e-mail address),
+`no-scheme` (a URL written without), `wrapper` (a gateway's or redirector's link) and `unwrapped`
+(what such a link leads to; attribute `Reached Through`), `userinfo` (something stands before an `@`
+in the authority), `number-host` (an address in decimal, octal or hexadecimal), `idn` and
+`mixed-script` (attribute `U-label`), `unknown-tld` (the last label is no known top-level domain),
+`labelled` (the word before it says what it is), `not-a-file` (a digest of something else than a
+file's content), `coin-<name>` (attribute `Coin`), `version-like`, `percent-encoded`, `truncated`.
+Other attributes: `Port`, `Algorithm`.
+"""
+
+from __future__ import annotations
+
+from tqimap_processor.extract.fangs import refang
+from tqimap_processor.extract.finding import Finding
+from tqimap_processor.extract.scan import extract
+
+
+__all__ = ["Finding", "extract", "refang"]

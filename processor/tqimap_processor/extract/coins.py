@@ -1,0 +1,84 @@
+"""Find crypto-currency addresses whose checksum holds.
+
+Base58Check and Bech32 are a few lines each; a wrong letter or a random identifier fails them.
+"""
+
+from __future__ import annotations
+
+import re
+from hashlib import sha256
+from typing import TYPE_CHECKING
+
+from tqimap_processor.extract.finding import STRING, Hit
+
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from tqimap_processor.extract.image import Image
+
+
+_RUN = re.compile(rb"a+")
+_LONGEST = 106
+_BASE58 = "123456789ABCDEFGHJKLMNPQRSTUVWXYZabcdefghijkmnopqrstuvwxyz"
+_DIGITS = {letter: at for at, letter in enumerate(_BASE58)}
+_SHORT = re.compile(r"[13LMDTXA9t][1-9A-HJ-NP-Za-km-z]{25,34}")
+_VERSIONS = {
+    b"\x00": "Bitcoin", b"\x05": "Bitcoin", b"\x30": "Litecoin", b"\x32": "Litecoin",
+    b"\x1e": "Dogecoin", b"\x16": "Dogecoin", b"\x41": "Tron", b"\x4c": "Dash", b"\x10": "Dash",
+}  # fmt: skip
+_ZCASH = {b"\x1c\xb8": "Zcash", b"\x1c\xbd": "Zcash"}
+_BECH32 = re.compile(r"(?:bc1|ltc1)[ac-hj-np-z02-9]{11,87}|(?:BC1|LTC1)[AC-HJ-NP-Z02-9]{11,87}")
+_CHARSET = "qpzry9x8gf2tvdw0s3jn54khce6mua7l"
+_GENERATORS = (0x3B6A57B2, 0x26508E6D, 0x1EA119FA, 0x3D4233DD, 0x2A1462B3)
+_ETHER = re.compile(r"0x[0-9a-fA-F]{40}")
+_MONERO = re.compile(r"[48][1-9A-HJ-NP-Za-km-z]{94}(?:[1-9A-HJ-NP-Za-km-z]{11})?")
+
+
+def find(image: Image) -> Iterator[Hit]:
+    """Yield the hits of the whole text, with places in it."""
+    view = image.alnums()
+    at = view.find(b"a" * 26)
+    while at >= 0:
+        run = _RUN.match(view, at)
+        end = run.end() if run else at + 26
+        if end - at <= _LONGEST and (coin := _coin(word := image.bytes[at:end].decode())):
+            flag = "coin-" + coin.lower()
+            yield Hit(STRING, word, at, end, frozenset({flag}), (("Coin", coin),))
+        at = view.find(b"a" * 26, end)
+
+
+def _coin(word: str) -> str | None:
+    if _ETHER.fullmatch(word):
+        return "Ethereum"
+    if _BECH32.fullmatch(word):
+        return _bech32(word.lower())
+    if _SHORT.fullmatch(word):
+        return _base58(word)
+    return "Monero" if _MONERO.fullmatch(word) and len(set(word)) > 20 else None
+
+
+def _base58(word: str) -> str | None:
+    number = 0
+    for letter in word:
+        number = number * 58 + _DIGITS[letter]
+    size = 26 if word[0] == "t" else 25
+    if number >> 8 * size:
+        return None
+    raw = number.to_bytes(size, "big")
+    if sha256(sha256(raw[:-4]).digest()).digest()[:4] != raw[-4:]:
+        return None
+    return _ZCASH.get(raw[:2]) if size == 26 else _VERSIONS.get(raw[:1])
+
+
+def _bech32(word: str) -> str | None:
+    prefix, _, data = word.rpartition("1")
+    values = [ord(c) >> 5 for c in prefix] + [0] + [ord(c) & 31 for c in prefix]
+    check = 1
+    for value in values + [_CHARSET.index(c) for c in data]:
+        top = check >> 25
+        check = (check & 0x1FFFFFF) << 5 ^ value
+        for bit, generator in enumerate(_GENERATORS):
+            check ^= generator if top >> bit & 1 else 0
+    # 1 is Bech32 (BIP 173), the other Bech32m (BIP 350)
+    return {"bc": "Bitcoin", "ltc": "Litecoin"}[prefix] if check in {1, 0x2BC830A3} else None

@@ -1,0 +1,81 @@
+"""Judge and canonicalise host names.
+
+The standard library's IDNA 2003 codec serves where a name is not ASCII: it is lenient (it folds
+ligatures and full-width letters, as a browser's address bar does) and needs no table of its own.
+"""
+
+from __future__ import annotations
+
+import re
+import unicodedata
+from functools import lru_cache
+
+from tqimap_processor.extract.tlds import TLDS
+
+
+MAX_NAME = 253
+MAX_LABEL = 63
+LABEL = r"[A-Za-z0-9_\-\u00a1-\uffff]"
+ASCII_NAME = re.compile(
+    r"(?:[a-z0-9_](?:[a-z0-9_-]{0,61}[a-z0-9])?\.)+(?:[a-z]{2,24}|xn--[a-z0-9-]{2,59})"
+)
+_RESERVED = re.compile(
+    r"(?:^|\.)(?:example|invalid|localhost|test|local|lan|internal|localdomain"
+    r"|example\.(?:com|net|org|edu)|arpa)$"
+)
+
+
+def canonical(name: str) -> str | None:
+    """Return the A-labels of the host *name* in lower case, or None if it is no domain name."""
+    name = name.lower()
+    if not name.isascii():
+        name = to_ascii(name)
+    if len(name) > MAX_NAME or not ASCII_NAME.fullmatch(name):
+        return None
+    if name.rpartition(".")[2] not in TLDS:
+        return None
+    # an underscore serves service names and hosts, never the label that was registered
+    return None if "_" in name.rsplit(".", 2)[-2] else name
+
+
+@lru_cache(maxsize=4096)
+def to_ascii(name: str) -> str:
+    """Return *name* with A-labels for its U-labels; a label that has none stays as it is."""
+    try:
+        return name.encode("idna").decode().lower()
+    except UnicodeError:
+        return name
+
+
+@lru_cache(maxsize=4096)
+def to_unicode(name: str) -> str:
+    """Return *name* with U-labels for its A-labels; a label that has none stays as it is."""
+    try:
+        return name.encode().decode("idna")
+    except UnicodeError:
+        return name
+
+
+@lru_cache(maxsize=4096)
+def flags(name: str) -> frozenset[str]:
+    """Say what is special about the canonical *name*: `reserved`, `idn`, `mixed-script`."""
+    said = set()
+    if _RESERVED.search(name):
+        said.add("reserved")
+    if "xn--" in name:
+        said.add("idn")
+        if any(len(_scripts(label)) > 1 for label in to_unicode(name).split(".")):
+            said.add("mixed-script")
+    return frozenset(said)
+
+
+def attributes(name: str) -> tuple[tuple[str, str], ...]:
+    """Return the U-label of the canonical *name* as an attribute if it has one."""
+    if "xn--" not in name:
+        return ()
+    shown = to_unicode(name)
+    return () if shown == name else (("U-label", shown),)
+
+
+def _scripts(label: str) -> set[str]:
+    return {unicodedata.name(c, "?").partition(" ")[0] for c in label if c.isalpha()}

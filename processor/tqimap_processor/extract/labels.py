@@ -1,0 +1,61 @@
+"""Find what only the word before it gives away: user agents, mutexes, certificate serials."""
+
+from __future__ import annotations
+
+import re
+from typing import TYPE_CHECKING
+
+from tqimap_processor.extract.finding import MUTEX, SERIAL, USER_AGENT, Hit
+
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from tqimap_processor.extract.image import Image
+
+
+_LABELLED = frozenset({"labelled"})
+_AGENT = re.compile(r"[\"']?[ \t]*[:=][ \t]*[\"']?([^\r\n\"'<>|]{3,400})", re.ASCII)
+_MOZILLA = re.compile(r"Mozilla/\d\.\d(?:(?! Mozilla/)[ A-Za-z0-9()/;:.,_+@\[\]-]){0,400}")
+_MUTEX = re.compile(
+    r"(?:es|ex)?(?:[ _-]?(?:name|object))?[\"']?[ \t]{0,4}(?:[:=][ \t]{0,4}|(?=[\"\u201c']))"
+    r"[\"\u201c'`]?"
+    r"((?:(?:Global|Local)\\)?[\w{}().$#!@&+-]{4,128})"
+)
+_SERIAL = re.compile(
+    r"(?: ?(?:number|no\.?|#))?[\"']?[ \t]{0,4}[:=]?[ \t]{0,4}(?:0x)?"
+    r"((?:[0-9A-Fa-f]{2}[: ]){7,19}[0-9A-Fa-f]{2}|[0-9A-Fa-f]{16,40})(?![0-9A-Za-z])"
+)
+
+
+def find(text: str, image: Image) -> Iterator[Hit]:
+    """Yield the hits of *text*, with places in it."""
+    lower = image.lower
+    for at in _places(lower, b"user-agent"):
+        if match := _AGENT.match(text, at + 10):
+            value = match[1].rstrip()
+            yield Hit(USER_AGENT, value, match.start(1), match.start(1) + len(value), _LABELLED)
+    if b"Mozilla/" in image.bytes:
+        yield from _browsers(text)
+    for at in _places(lower, b"mutex"):
+        if match := _MUTEX.match(text, at + 5):
+            value = match[1].rstrip(".)")
+            yield Hit(MUTEX, value, match.start(1), match.start(1) + len(value), _LABELLED)
+    for at in _places(lower, b"serial"):
+        match = _SERIAL.match(text, at + 6)
+        if match and len(re.sub("[: ]", "", match[1])) != 32:
+            value = re.sub("[: ]", "", match[1]).lower()
+            yield Hit(SERIAL, value, *match.span(1), _LABELLED)
+
+
+def _browsers(text: str) -> Iterator[Hit]:
+    for match in _MOZILLA.finditer(text):
+        value = match[0].rstrip(" ,;:.-[")
+        yield Hit(USER_AGENT, value, match.start(), match.start() + len(value))
+
+
+def _places(lower: bytes, word: bytes) -> Iterator[int]:
+    at = lower.find(word)
+    while at >= 0:
+        yield at
+        at = lower.find(word, at + len(word))

@@ -1,0 +1,223 @@
+"""Tell domains, IPv4 addresses and file names apart in a token that is no URL.
+
+The token's own characters decide here; the words before it are weighed by the scanner.
+"""
+
+from __future__ import annotations
+
+import re
+from typing import TYPE_CHECKING
+
+from tqimap_processor.extract import hosts, urls
+from tqimap_processor.extract.addresses import IPV4, ipv4_flags, is_ipv4, mac
+from tqimap_processor.extract.finding import CIDR, EMAIL, FILENAME, FQDN, IP, IPV6, MAC, Hit
+from tqimap_processor.extract.tlds import BOTH_TLDS, CLASSIC, FILE_TLDS, UNLIKELY, words
+
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+
+_NAME = re.compile(r"(?<![\w-])[\w-]++(?:\.[\w-]++)++")
+_LOCAL = r"[A-Za-z0-9!#$%&*+/=?_~\u00a1-\uffff.-]"
+_MAIL = re.compile(
+    rf"(?<!{_LOCAL})({_LOCAL}{{1,128}}+)@(\[[0-9A-Fa-f:.]{{7,45}}\]|[\w-]++(?:\.[\w-]++)++)"
+)
+_LOCAL_START = re.compile(r"[*.!#$%&/?=-]+|(?:.*[/?&])")
+_VERP = re.compile(r"(?:[^=]*\+|bounce|prvs|msprvs|srs\d|btv1)[^=]*=", re.IGNORECASE)
+_TWO = re.compile(rf"({IPV4})[-_](?:({IPV4})|\d{{1,5}})")
+_MASK = re.compile(r"/(\d{1,2})(?![\w./?-])")
+_MASK_END = re.compile(r"/(\d{1,2})(?=\.?$|[.,;:)\]])")
+_PORT = re.compile(r":(\d{1,5})(?![\w.])")
+_IN_ADDRESS = frozenset({"in-address"})
+
+EXTENSIONS = words("""
+    exe dll sys scr com pif cpl ocx msi msp bat cmd ps1 psm1 vbs vbe vba js jse wsf wsh hta lnk url
+    jar class apk dex ipa dmg pkg deb rpm elf so bin dat db tmp log txt rtf csv tsv json xml yml
+    yaml ini cfg conf inf reg doc docx docm dot dotm dotx xls xlsx xlsm xlsb xll xlam ppt pptx pptm
+    pps ppsx pdf zip rar 7z gz tgz bz2 xz tar cab iso img vhd vhdx ace arj lzh htm html mht mhtml
+    shtml xhtml php asp aspx jsp jspx cgi py pyc pyw pl rb sh bash md c cpp h hpp cs java go rs eml
+    msg ics vcf one onepkg pub wll mdb accdb odt ods odp svg png jpg jpeg gif bmp ico tif tiff webp
+    mp3 mp4 avi mov wav pem cer crt key p12 pfx der pdb chm swf application appref-ms
+    settingcontent-ms library-ms search-ms iqy slk job ps pcap evtx etl dmp sqlite old bak
+""")
+# receivers of method calls and attributes in code
+_CODE = words("""
+    self this os sys app obj object document window string math console module exports require
+    system java javax util utils event node item data args result response request config ctx array
+    json date element el e i x user form forms file df np pd
+""")
+_ABBREVIATIONS = words("e.g i.e u.s u.k a.m p.m e.u")
+
+
+def find(token: str, offset: int, end: int) -> Iterator[Hit]:
+    """Yield the hits in characters [*offset*, *end*) of *token*, which hold no URL's scheme."""
+    done = offset
+    if "@" in token:
+        for hits in _mails(token, offset, end):
+            yield from hits
+    for match in _NAME.finditer(token, offset, end):
+        if match.start() < done:
+            continue
+        for hit in _judge(token, match, end):
+            yield hit
+            done = max(done, hit.end)
+
+
+def _mails(token: str, offset: int, end: int) -> Iterator[tuple[Hit, ...]]:
+    for match in _MAIL.finditer(token, offset, end):
+        yield tuple(_mail(match))
+
+
+def _mail(match: re.Match[str]) -> Iterator[Hit]:
+    local, domain = match.groups()
+    if "=" in local and not _VERP.match(local):
+        local = local.rpartition("=")[2]
+    if start := _LOCAL_START.match(local):
+        local = local[start.end() :]
+    host = domain_of(domain)
+    begin = match.start(2)
+    if host is None:
+        return
+    kind, name, flags, attributes = host
+    inner = begin + (domain[0] == "[")
+    if local and ".." not in local and local[-1] != "." and len(local) <= 64:
+        shown = f"[{name}]" if domain[0] == "[" else name
+        value = f"{local.lower()}@{shown}"
+        yield Hit(EMAIL, value, begin - 1 - len(local), match.end(), flags, attributes)
+    if "unknown-tld" not in flags:
+        size = len(domain.strip("[]"))
+        yield Hit(kind, name, inner, inner + size, flags | _IN_ADDRESS, attributes)
+
+
+def domain_of(
+    domain: str,
+) -> tuple[str, str, frozenset[str], tuple[tuple[str, str], ...]] | None:
+    """Return type, canonical value, flags and attributes of what follows an `@`."""
+    bare = domain.strip("[]")
+    if is_ipv4(bare):
+        return IP, bare, ipv4_flags(bare), ()
+    if ":" in bare:
+        return None
+    if name := hosts.canonical(bare):
+        return FQDN, name, hosts.flags(name), hosts.attributes(name)
+    labels = bare.lower().split(".")
+    if len(labels) > 2 and labels[-1].isalpha() and labels[-1] not in EXTENSIONS and bare.isascii():
+        return FQDN, bare.lower(), frozenset({"unknown-tld"}), ()
+    return None
+
+
+def _judge(token: str, match: re.Match[str], end: int) -> Iterator[Hit]:
+    """Yield what the dotted name *match* of *token* is, and the URL that it may begin."""
+    name, start, stop = match[0], match.start(), match.end()
+    before = token[start - 1 : start] if start else ""
+    after = token[stop : stop + 1]
+    if before == "@" or (after == "@" and "." in token[stop : stop + 64]) or before in {"%", "\\"}:
+        return
+    if name[0].isdigit() and (name[-1].isdigit() or "-" in name):
+        yield from _numbers(token, name, start, stop, before, end)
+        if name.count(".") != 2:
+            return
+    if len(name) == 14 and (address := mac(name)):
+        yield Hit(MAC, address, start, stop)
+        return
+    yield from _named(token, start, stop, before, after)
+
+
+def _numbers(token: str, name: str, start: int, stop: int, before: str, end: int) -> Iterator[Hit]:
+    if two := _TWO.fullmatch(name):
+        for group in (1, 2):
+            if two[group]:
+                begin = start + two.start(group)
+                yield Hit(IP, two[group], begin, begin + len(two[group]), ipv4_flags(two[group]))
+        return
+    if not is_ipv4(name) or (before == "/" and token[start - 2 : start - 1].isalnum()):
+        return
+    flags = ipv4_flags(name)
+    mask = _MASK.match(token, stop) or _MASK_END.match(token, stop)
+    if mask and int(mask[1]) <= 32:
+        yield Hit(CIDR, f"{name}/{int(mask[1])}", start, mask.end(), flags)
+        return
+    port = _PORT.match(token, stop)
+    tail = port.end() if port else stop
+    hit = Hit(IP, name, start, stop, flags, (("Port", port[1]),) if port else ())
+    if token[tail : tail + 1] == "/" and tail < end:
+        whole = urls.schemeless(token, start, hit, tail)
+        yield from whole
+        if whole:
+            hit = Hit(IP, name, start, stop, flags | urls.IN_URL)
+    yield hit
+
+
+def _named(token: str, start: int, stop: int, before: str, after: str) -> Iterator[Hit]:
+    name = _clean(token[start:stop])
+    if "." not in name:
+        return
+    stop = start + token[start:stop].rindex(name) + len(name)
+    start = stop - len(name)
+    tld = name.rpartition(".")[2].lower()
+    canonical = hosts.canonical(name)
+    if canonical and not _is_prose(name, tld, before, after):
+        kind = _domain_flags(name, tld, before)
+        if kind is not None:
+            yield from _domain(token, canonical, start, stop, kind)
+            return
+    if tld in EXTENSIONS and before not in {"/", "\\", "="} and len(name) < 256 and after != "(":
+        yield Hit(
+            FILENAME, name, start, stop, frozenset({"file-like"}) if canonical else frozenset()
+        )
+
+
+def _clean(name: str) -> str:
+    """Drop what stands before the last label that begins with a hyphen, and hyphens around."""
+    name = name.rstrip("-_")
+    at = max(name.rfind(".-"), name.rfind("._-"))
+    if at >= 0:
+        name = name[at + 1 :]
+    return name.lstrip("-")
+
+
+def _is_prose(name: str, tld: str, before: str, after: str) -> bool:
+    """Say whether *name* is code, or two sentences without a space between them."""
+    labels = name.split(".")
+    if name.lower() in _ABBREVIATIONS or name.lower().rpartition(".")[0] in _ABBREVIATIONS:
+        return True
+    last = labels[-1]
+    if after in {"(", "="} and tld not in CLASSIC:
+        return True
+    if last[0].isupper() and not last.isupper() and tld not in {"com", "net", "org"}:
+        return True
+    if tld not in CLASSIC and labels[0].lower() in _CODE:
+        return True
+    if before == "/" and tld not in CLASSIC:
+        return True
+    return tld in UNLIKELY and len(labels) < 3
+
+
+def _domain_flags(name: str, tld: str, before: str) -> frozenset[str] | None:
+    """Return the flags of a domain, or None if *name* is a file's."""
+    short = name.count(".") == 1
+    if tld in FILE_TLDS and (short or before in {"/", "\\"}):
+        return None
+    if (tld in BOTH_TLDS or tld in FILE_TLDS) and short:
+        return frozenset({"file-like"})
+    return frozenset()
+
+
+def _domain(
+    token: str, canonical: str, start: int, stop: int, said: frozenset[str]
+) -> Iterator[Hit]:
+    flags = hosts.flags(canonical) | said
+    attributes = hosts.attributes(canonical)
+    port = _PORT.match(token, stop)
+    tail = port.end() if port else stop
+    hit = Hit(
+        FQDN, canonical, start, stop, flags, attributes + ((("Port", port[1]),) if port else ())
+    )
+    if token[tail : tail + 1] == "/" and (whole := urls.schemeless(token, start, hit, tail)):
+        yield from whole
+        hit = Hit(FQDN, canonical, start, stop, flags | urls.IN_URL, attributes)
+    yield hit
+
+
+__all__ = ["EXTENSIONS", "IPV6", "find"]

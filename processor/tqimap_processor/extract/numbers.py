@@ -1,0 +1,135 @@
+"""Find what is told by its punctuation alone: IPv6, MAC, CVE, ASN, fuzzy hashes with colons."""
+
+from __future__ import annotations
+
+import re
+from typing import TYPE_CHECKING
+
+from tqimap_processor.extract.addresses import ipv6, ipv6_flags, mac
+from tqimap_processor.extract.finding import ASN, CIDR, CVE, FUZZY, IPV6, MAC, NO_FLAGS, Hit
+
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from tqimap_processor.extract.image import Image
+
+
+_COLONS = re.compile(rb":(?=[0-9A-Fa-f]{0,4}:)")
+_V6 = re.compile(
+    rb"[0-9A-Fa-f]{0,4}(?::[0-9A-Fa-f]{0,4}){2,8}(?:(?<=:)\d{1,3}(?:\.\d{1,3}){3}|(?<=:\d)(?:\d{0,2}(?:\.\d{1,3}){3}))?"
+)
+_V6_BEHIND = re.compile(rb"(?:%[A-Za-z0-9]{1,15})?(?:/(\d{1,3}))?")
+_HEX_MAC = re.compile(rb"-(?=[0-9A-Fa-f]{2}-[0-9A-Fa-f]{2}-[0-9A-Fa-f]{2}-[0-9A-Fa-f]{2})")
+_WORD = re.compile(rb"[\w\xff]")
+_CVE = re.compile(
+    rb"cve(?:-id)?[- _:#]{1,3}((?:19|20|2[1-9])\d\d|1[0-8]\d\d)[- _]{1,2}(\d{4,7})(?!\d)"
+)
+_ASN = re.compile(rb"AS(?:[nN](?:[ :#-]| ?: ?)?|[ :#-])?(?=\d)")
+_ASN_LOWER = re.compile(rb"as(?:n[ :#-]?)?(?=\d)")
+_ASN_NUMBER = re.compile(rb"(\d{1,10})(?![\w\xff.-]|\.\d)")
+_SSDEEP = re.compile(rb":(?=[A-Za-z0-9+/]{6,148}+:)")
+_SSDEEP_BODY = re.compile(rb":[A-Za-z0-9+/]{6,148}+:[A-Za-z0-9+/]{3,148}+")
+_TLSH = re.compile(rb"T1[0-9A-F]{70}(?![0-9A-Za-z])")
+MAX_ASN = 2**32 - 1
+
+
+def find(image: Image) -> Iterator[Hit]:
+    """Yield the hits of the whole text, with places in it."""
+    yield from _colons(image.bytes)
+    yield from _dashes(image.bytes)
+    yield from _cves(image.lower)
+    yield from _asns(image.bytes)
+    yield from _fuzzy(image.bytes)
+
+
+def _colons(text: bytes) -> Iterator[Hit]:
+    done = 0
+    for colon in _COLONS.finditer(text):
+        at = colon.start()
+        if at < done:
+            continue
+        start = _back(text, at, done)
+        run = _V6.match(text, start)
+        if run is None:
+            continue
+        done = run.end()
+        if start and (_WORD.match(text, start - 1) or text[start - 1 : start] in b":."):
+            continue
+        yield from _colon_run(text, start, run)
+
+
+def _back(text: bytes, at: int, done: int) -> int:
+    """Step over at most four hexadecimal digits before *at*."""
+    start = at
+    while start > max(done, at - 4) and text[start - 1] in b"0123456789abcdefABCDEF":
+        start -= 1
+    return start
+
+
+def _colon_run(text: bytes, start: int, run: re.Match[bytes]) -> Iterator[Hit]:
+    spelled = run[0].decode()
+    end = run.end()
+    if spelled.endswith(":") and not spelled.endswith("::"):
+        spelled, end = spelled[:-1], end - 1
+    if len(spelled) == 17 and (address := mac(spelled)):
+        if not _WORD.match(text, end) and text[end : end + 1] != b":":
+            yield Hit(MAC, address, start, end)
+        return
+    if _WORD.match(text, end) or (text[end : end + 1] in b":" and end < len(text)):
+        return
+    if address := ipv6(spelled):
+        behind = _V6_BEHIND.match(text, end)
+        flags = ipv6_flags(address)
+        if behind and behind[1] and int(behind[1]) <= 128:
+            yield Hit(CIDR, f"{address}/{int(behind[1])}", start, behind.end(), flags)
+        else:
+            yield Hit(IPV6, address, start, end, flags)
+
+
+def _dashes(text: bytes) -> Iterator[Hit]:
+    for dash in _HEX_MAC.finditer(text):
+        start = dash.start() - 2
+        spelled = text[max(0, start) : start + 17].decode("latin-1")
+        if start < 0 or not (address := mac(spelled)):
+            continue
+        before, after = text[start - 1 : start] if start else b"", text[start + 17 : start + 18]
+        if not (before and (_WORD.match(before) or before == b"-")) and not (
+            after and (_WORD.match(after) or after == b"-")
+        ):
+            yield Hit(MAC, address, start, start + 17)
+
+
+def _cves(lower: bytes) -> Iterator[Hit]:
+    for match in _CVE.finditer(lower):
+        if not (match.start() and _WORD.match(lower, match.start() - 1)):
+            value = f"CVE-{match[1].decode()}-{match[2].decode()}"
+            yield Hit(CVE, value, match.start(), match.end())
+
+
+def _asns(text: bytes) -> Iterator[Hit]:
+    for pattern in (_ASN, _ASN_LOWER):
+        for match in pattern.finditer(text):
+            if match.start() and _WORD.match(text, match.start() - 1):
+                continue
+            number = _ASN_NUMBER.match(text, match.end())
+            if number and 0 < int(number[1]) <= MAX_ASN:
+                yield Hit(ASN, f"AS{int(number[1])}", match.start(), number.end())
+
+
+def _fuzzy(text: bytes) -> Iterator[Hit]:
+    for colon in _SSDEEP.finditer(text):
+        start = colon.start()
+        while start > max(0, colon.start() - 8) and text[start - 1] in b"0123456789":
+            start -= 1
+        body = _SSDEEP_BODY.match(text, colon.start())
+        if body is None or start == colon.start() or (start and _WORD.match(text, start - 1)):
+            continue
+        size = int(text[start : colon.start()])
+        # ssdeep's block size is 3 times a power of two
+        if size % 3 == 0 and (size // 3).bit_count() == 1:
+            yield Hit(FUZZY, text[start : body.end()].decode(), start, body.end(), NO_FLAGS,
+                      (("Algorithm", "ssdeep"),))  # fmt: skip
+    for match in _TLSH.finditer(text):
+        if not (match.start() and _WORD.match(text, match.start() - 1)):
+            yield Hit(FUZZY, match[0].decode(), *match.span(), NO_FLAGS, (("Algorithm", "TLSH"),))

@@ -1,0 +1,212 @@
+"""Find where a URL ends, and what it names.
+
+A URL in a sentence has no end mark: brackets count, sentence marks are cut, a comma that begins
+the next column of a table ends it.
+"""
+
+from __future__ import annotations
+
+import re
+from typing import TYPE_CHECKING
+
+from tqimap_processor.extract import gateways, hosts
+from tqimap_processor.extract.addresses import (
+    ipv4_flags,
+    ipv6,
+    ipv6_flags,
+    is_ipv4,
+    number_host,
+)
+from tqimap_processor.extract.finding import FQDN, IP, IPV6, NO_FLAGS, URL, Hit
+
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+
+IN_URL = frozenset({"in-url"})
+_UNWRAPPED = frozenset({"unwrapped"})
+SCHEME = re.compile(
+    r"(?:https?|ftps?|sftp|tcp|udp|wss?|ldaps?|rmi|smb|ssh|git|telnet|tftp|gopher|socks[45]?|rtsp"
+    r"|dns|iiop|nis|nds|corba)://",
+    re.IGNORECASE,
+)
+# scheme, host, port, tail; most URLs are this plain and need no further look
+_PLAIN = re.compile(
+    r"(https?)://([a-z0-9-]++(?:\.[a-z0-9-]++)++)(?::(\d{1,5}))?"
+    r"(/(?:[A-Za-z0-9_~%/?=&+-]|[.:#](?=[A-Za-z0-9_]))*+)?"
+)
+_AUTHORITY = re.compile(
+    r"(?:([^\s/?#@\[\]]{0,256}(?:@[^\s/?#@\[\]]{0,256}){0,3})@)?"
+    r"(\[[0-9A-Fa-f:.%\w]{2,60}\]|[^\s/?#@:\[\]()<>,;!=*$&+\\\"']{1,253})(?::(\d{1,5})(?!\w))?"
+)
+_QUOTED = re.compile(r"&(?:quot|gt|lt|nbsp|#34|#39|#62|#60|apos);", re.IGNORECASE)
+_NEXT = re.compile(r"[,;|)\]](?:https?|ftp)://", re.IGNORECASE)
+_KEPT_COMMA = re.compile(r"[\d,]+(?:\.s?html?)?|[^,]*[/=?&](?!/)[^,]*.*")
+_COLUMN = re.compile(r",(?:[^,]*[.:@]|[^/=?&]*$|,)")
+_TRAILING = ".,;:!?*'\"[({<|\\`~^&$"
+_PAIRS = {")": "(", "]": "[", "}": "{", ">": "<"}
+
+
+def plain(token: str) -> tuple[Hit, ...] | None:
+    """Return what *token* holds if it is one plain URL as a whole, else None."""
+    match = _PLAIN.fullmatch(token)
+    if not match:
+        return None
+    scheme, host, port, tail = match.groups()
+    if tail and ("=" in tail or "%" in tail):
+        return None
+    start = len(scheme) + 3
+    kind = _host(host)
+    if kind is None:
+        return None
+    kind_type, name, flags, attributes = kind
+    return (
+        Hit(URL, token, 0, len(token), flags, _port(port)),
+        Hit(kind_type, name, start, start + len(host), flags | IN_URL, attributes),
+    )
+
+
+def find(token: str, start: int) -> tuple[int, tuple[Hit, ...]]:
+    """Read the URL whose scheme begins at *start* of *token*: where it ends, and its hits."""
+    scheme = SCHEME.match(token, start)
+    if scheme is None:
+        return start + 1, ()
+    end = _end(token, scheme.end())
+    hits = tuple(_read(token[start:end], start, scheme.end() - start))
+    return max((hit.end for hit in hits), default=scheme.end()), hits
+
+
+def schemeless(token: str, start: int, host: Hit, tail: int) -> tuple[Hit, ...]:
+    """Read the URL without a scheme at *start* whose *host* is known and ends at *tail*."""
+    end = _end(token, tail)
+    while end > tail and token[end - 1] in _TRAILING:
+        end -= 1
+    if end - tail < 2:
+        return ()
+    name = token[start:end].replace("&amp;", "&")
+    lowered = host.value + name[host.end - host.start :]
+    return (Hit(URL, lowered, start, end, host.flags - IN_URL | {"no-scheme"}),)
+
+
+def _end(token: str, authority: int) -> int:
+    """Return where the URL whose authority begins at *authority* ends in *token*."""
+    end = len(token)
+    if "&" in token and (quoted := _QUOTED.search(token, authority)):
+        end = quoted.start()
+    if following := _NEXT.search(token, authority, end):
+        end = following.start()
+    if "," in token:
+        end = _comma(token, authority, end)
+    end = _closer(token, authority, end)
+    while end > authority and token[end - 1] in _TRAILING:
+        end -= 1
+    return end
+
+
+def _comma(token: str, start: int, end: int) -> int:
+    """Cut at the first comma if a new column begins there."""
+    at = token.find(",", start, end)
+    if at < 0 or "?" in token[start:at]:
+        return end
+    rest = token[at + 1 : end]
+    return end if _KEPT_COMMA.fullmatch(rest) and "://" not in rest else at
+
+
+def _closer(token: str, start: int, end: int) -> int:
+    """Cut at the first closing bracket that was not opened inside the URL."""
+    opened: list[str] = []
+    for at in range(start, end) if any(c in token for c in ")]}>") else ():
+        char = token[at]
+        if char in "([{<":
+            opened.append(char)
+        elif char in _PAIRS:
+            if not opened or opened[-1] != _PAIRS[char]:
+                return at
+            opened.pop()
+    return end
+
+
+def _read(url: str, offset: int, authority: int, depth: int = 0) -> Iterator[Hit]:
+    """Yield the hits of *url*, whose authority begins at *authority*, *offset* into its token."""
+    match = _AUTHORITY.match(url, authority)
+    if not match:
+        return
+    user, host, port = match.groups()
+    bare = host.strip(".-\u00b7") if host[0] != "[" else host
+    kind = _host(bare)
+    if kind is None:
+        return
+    kind_type, name, flags, attributes = kind
+    start = match.start(2) + host.find(bare)
+    if user is not None:
+        flags |= {"userinfo"}
+    tail = _tail(url, match.end() if port or match.end(2) == match.end() else match.end(2))
+    end = max(len(url) if tail else match.end(), start + len(bare))
+    value = (
+        url[:authority].lower()
+        + (url[authority : match.start(2)] if user is not None else "")
+        + (f"[{name}]" if kind_type == IPV6 else _shown(bare, name))
+        + (f":{port}" if port else "")
+        + tail.replace("&amp;", "&")
+    )
+    yield Hit(URL, value, offset, offset + end, flags, _port(port))
+    yield Hit(
+        kind_type, name, offset + start, offset + start + len(bare), flags | IN_URL, attributes
+    )
+    if depth < gateways.MAX_DEPTH and (target := gateways.unwrap(value)):
+        yield from _unwrapped(value, target, offset, offset + end, depth)
+
+
+def _unwrapped(wrapper: str, target: str, start: int, end: int, depth: int) -> Iterator[Hit]:
+    scheme = SCHEME.match(target)
+    if not scheme:
+        return
+    stop = _end(target, scheme.end())
+    for hit in _read(target[:stop], 0, scheme.end(), depth + 1):
+        through = (*hit.attributes, ("Reached Through", wrapper))
+        if "unwrapped" in hit.flags:
+            through = hit.attributes
+        yield Hit(hit.type, hit.value, start, end, hit.flags | _UNWRAPPED, through)
+
+
+def _tail(url: str, at: int) -> str:
+    """Return path, query and fragment, if what stands at *at* can begin one."""
+    return url[at:] if url[at : at + 1] in {"/", "?", "#"} else ""
+
+
+def _shown(host: str, name: str) -> str:
+    # a number that stands for an address stays as it was written: the URL is the evidence
+    return host.lower() if host.isascii() else name
+
+
+def _host(
+    host: str,
+) -> tuple[str, str, frozenset[str], tuple[tuple[str, str], ...]] | None:
+    """Return type, canonical value, flags and attributes of a URL's *host*, None if it is none."""
+    if host[:1] == "[":
+        address = ipv6(host[1:-1].partition("%")[0])
+        return (IPV6, address, ipv6_flags(address), ()) if address else None
+    if is_ipv4(host):
+        return IP, host, ipv4_flags(host), ()
+    if name := hosts.canonical(host):
+        return FQDN, name, hosts.flags(name), hosts.attributes(name)
+    if meant := number_host(host):
+        return IP, meant, ipv4_flags(meant) | {"number-host"}, ()
+    return _unknown(host)
+
+
+def _unknown(host: str) -> tuple[str, str, frozenset[str], tuple[tuple[str, str], ...]] | None:
+    """Accept a host whose last label is no known top-level domain: the scheme vouches for it."""
+    name = hosts.to_ascii(host.lower())
+    labels = name.split(".")
+    if len(labels) < 2 or not all(labels) or not labels[-1][0].isalpha() or len(name) > 253:
+        return None
+    return FQDN, name, hosts.flags(name) | {"unknown-tld"}, hosts.attributes(name)
+
+
+def _port(port: str | None) -> tuple[tuple[str, str], ...]:
+    return (("Port", port),) if port else ()
+
+
+__all__ = ["IN_URL", "NO_FLAGS", "SCHEME", "find", "plain", "schemeless"]
