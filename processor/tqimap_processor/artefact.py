@@ -39,7 +39,8 @@ class Child:
 
     *how* says how it was reached: `body`, `attachment`, `inline`, `nested-mail`, `archive-entry`,
     `data-url`. *name* is evidence, never a path; *declared_type* is the MIME type that the
-    container claims, empty if it claims none.
+    container claims, empty if it claims none; *parameters* are that type's which matter for reading
+    it (`charset`, `format`, `delsp`).
     """
 
     name: str
@@ -47,6 +48,7 @@ class Child:
     how: str
     declared_type: str = ""
     problems: tuple[Problem, ...] = ()
+    parameters: tuple[tuple[str, str], ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

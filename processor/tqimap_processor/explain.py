@@ -1,0 +1,171 @@
+"""Explain mails: what is in them, what was found where, and what would become of it.
+
+Needs neither Redis nor ThreatQ. rich draws the tables for people; `--json` prints one line a mail
+in a stable shape for scripts.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from rich.console import Console
+from rich.markup import escape
+from rich.table import Table
+
+from tqimap_processor.pipeline import examine
+from tqimap_shared import settings
+from tqimap_shared.errors import TqimapError
+
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from tqimap_processor.artefact import Artefact
+    from tqimap_processor.report import Decision, Report
+
+
+STDIN = "-"
+_COLOURS = {"upload": "green", "review": "yellow", "skip": "dim"}
+
+
+def arguments(parser: argparse.ArgumentParser) -> None:
+    """Add the options of `explain` to *parser*."""
+    parser.add_argument("--json", action="store_true", help="one JSON line a mail")
+    parser.add_argument(
+        "-c",
+        "--config",
+        type=Path,
+        default=Path(),
+        help="directory of tqimap.toml, for its limits and lists (default: here)",
+    )
+    parser.add_argument("files", nargs="+", metavar="FILE", help="a mail; - reads standard input")
+
+
+def run(options: argparse.Namespace) -> int:
+    """Explain each file of *options*; return 1 if one could not be read, after all the others."""
+    loaded = settings.load(options.config)
+    console = Console(highlight=False, soft_wrap=False)
+    status = 0
+    for name in options.files:
+        try:
+            raw = sys.stdin.buffer.read() if name == STDIN else Path(name).read_bytes()
+        except OSError as error:
+            sys.stderr.write(f"{name}: cannot be read ({error.strerror}).\n")
+            status = 1
+            continue
+        report = examine(raw, limits=loaded.limits, policy=loaded.policy)
+        if options.json:
+            sys.stdout.write(json.dumps(as_json(report), ensure_ascii=True) + "\n")
+        else:
+            _show(console, name, report)
+    return status
+
+
+def as_json(report: Report) -> dict[str, Any]:
+    """Return *report* in the stable shape that `--json` prints."""
+    message = report.message
+    return {
+        "message": {
+            "sha256": message.sha256,
+            "message_id": message.message_id,
+            "subject": message.subject,
+            "from": message.sender,
+            "date": message.date.isoformat() if message.date else None,
+            "size": message.size,
+        },
+        "artefacts": [_artefact(one) for one in report.artefacts],
+        "findings": [_finding(one) for one in report.decisions],
+    }
+
+
+def _artefact(one: Artefact) -> dict[str, Any]:
+    return {
+        "id": one.id,
+        "parent": one.parent,
+        "name": one.name,
+        "how": one.how,
+        "kind": one.kind,
+        "declared_type": one.declared_type,
+        "size": one.size,
+        "sha256": one.sha256,
+        "problems": [{"kind": each.kind, "detail": each.detail} for each in one.problems],
+    }
+
+
+def _finding(one: Decision) -> dict[str, Any]:
+    return {
+        "type": one.type,
+        "value": one.value,
+        "decision": one.action.value,
+        "reason": one.reason,
+        "flags": sorted(one.flags),
+        "found": [
+            {
+                "artefact": place.artefact,
+                "where": place.where,
+                "start": place.start,
+                "end": place.end,
+                "text": place.text,
+            }
+            for place in one.found
+        ],
+    }
+
+
+def _show(console: Console, name: str, report: Report) -> None:
+    message = report.message
+    console.print(f"[bold]{_plain(name)}[/bold]  {_plain(message.subject)}")
+    console.print(
+        f"from {_plain(message.sender)}  {message.date or 'no date'}  {message.size} bytes"
+    )
+    console.print(f"sha256 {message.sha256}  {_plain(message.message_id)}")
+    console.print(_artefacts(report))
+    console.print(_findings(report))
+
+
+def _artefacts(report: Report) -> Table:
+    table = Table("id", "how", "kind", "name", "size", "problems", title="Artefacts")
+    for one in report.artefacts:
+        problems = "; ".join(f"{each.kind} {each.detail}".strip() for each in one.problems)
+        cells = (one.id, one.how, one.kind, one.name, str(one.size), problems)
+        table.add_row(*map(_plain, cells))
+    return table
+
+
+def _findings(report: Report) -> Table:
+    table = Table("decision", "type", "value", "found", "reason", title="Findings")
+    for one in report.decisions:
+        cells = (one.action.value, one.type, one.value, "\n".join(_places(one)), one.reason)
+        table.add_row(*map(_plain, cells), style=_COLOURS[one.action.value])
+    return table
+
+
+def _places(one: Decision) -> Iterator[str]:
+    for place in one.found:
+        yield f"{place.artefact} {place.where} {place.start}-{place.end}"
+
+
+def _plain(text: str) -> str:
+    """Return *text* without control or bidi characters, which would act on the terminal."""
+    shown = "".join(
+        one if one.isprintable() or one == "\n" else "\N{REPLACEMENT CHARACTER}" for one in text
+    )
+    return escape(shown)
+
+
+def _main() -> int:
+    parser = argparse.ArgumentParser(prog="tqimap-admin explain", description=__doc__)
+    arguments(parser)
+    try:
+        return run(parser.parse_args())
+    except TqimapError as error:
+        sys.stderr.write(f"{error}\n")
+        return error.status
+
+
+if __name__ == "__main__":
+    sys.exit(_main())

@@ -1,0 +1,141 @@
+"""Gather what stands in the artefacts of a mail: each indicator once, with all its places.
+
+Text is the extractor's business. This module adds what only the tree knows: subjects, mailers, and
+the names and hashes of attached files that can do harm. Files that only show something (images,
+texts) yield neither, or every newsletter would fill ThreatQ with `image001.png`.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections import defaultdict
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+from tqimap_processor import tricks
+from tqimap_processor.artefact import Problem
+from tqimap_processor.extract import extract
+from tqimap_processor.report import Sighting
+
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator
+
+    from tqimap_processor.artefact import Artefact
+    from tqimap_shared.settings import Limits
+
+
+SUBJECT = "Email Subject"
+MAILER = "X-Mailer"
+FILENAME = "Filename"
+HASHES = {"MD5": "md5", "SHA-1": "sha1", "SHA-256": "sha256"}
+ATTACHED = "attached"
+HIDDEN = "hidden"
+_HEADERS = {
+    "header subject": SUBJECT,
+    "header x-mailer": MAILER,
+    "header user-agent": MAILER,
+}
+_DOUBTS = frozenset(
+    {"file-like", "version-like", "in-url", "in-address", "no-scheme", "unknown-tld", HIDDEN}
+)
+_HARMLESS = frozenset(
+    {"text", "mail", "empty", "png", "jpeg", "gif", "bmp", "webp", "tiff", "heif", "font"}
+)
+# what was read is not the whole file, so its hash is not the file's
+_PARTIAL = frozenset({"encrypted", "truncated", "malformed", "unsupported"})
+
+
+@dataclass(frozen=True, slots=True)
+class Indicator:
+    """A distinct indicator and where it stands.
+
+    *flags* holds what one place suffices to show (`defanged`), and what is a doubt (`file-like`,
+    `in-url`, `hidden`) only if every place shares it.
+    """
+
+    type: str
+    value: str
+    flags: frozenset[str] = frozenset()
+    found: tuple[Sighting, ...] = ()
+    attributes: tuple[tuple[str, str], ...] = ()
+
+
+@dataclass(slots=True)
+class _Gathered:
+    """An indicator under way."""
+
+    shown: set[str] = field(default_factory=set)
+    doubts: frozenset[str] | None = None
+    attributes: dict[tuple[str, str], None] = field(default_factory=dict)
+    found: list[Sighting] = field(default_factory=list)
+
+
+@dataclass(frozen=True, slots=True)
+class _Seen:
+    type: str
+    value: str
+    place: Sighting
+    flags: frozenset[str] = frozenset()
+    attributes: tuple[tuple[str, str], ...] = ()
+
+
+def find(
+    artefacts: Iterable[Artefact], limits: Limits
+) -> tuple[tuple[Indicator, ...], tuple[Problem, ...]]:
+    """Return the indicators of *artefacts* in the order of their first place, and what was cut."""
+    gathered: dict[tuple[str, str], _Gathered] = defaultdict(_Gathered)
+    left_out = 0
+    for artefact in artefacts:
+        for seen in _seen(artefact):
+            key = (seen.type, seen.value)
+            if key not in gathered and len(gathered) >= limits.findings:
+                left_out += 1
+                continue
+            _add(gathered[key], seen, limits.sightings)
+    problems = (Problem("too-many", f"{left_out} findings left out"),) if left_out else ()
+    return tuple(_indicator(*key, one) for key, one in gathered.items()), problems
+
+
+def _add(one: _Gathered, seen: _Seen, most: int) -> None:
+    doubts = seen.flags & _DOUBTS
+    one.shown |= seen.flags - _DOUBTS
+    one.doubts = doubts if one.doubts is None else one.doubts & doubts
+    one.attributes.update(dict.fromkeys(seen.attributes))
+    if len(one.found) < most:
+        one.found.append(seen.place)
+
+
+def _indicator(kind: str, value: str, one: _Gathered) -> Indicator:
+    flags = frozenset(one.shown) | (one.doubts or frozenset())
+    return Indicator(kind, value, flags, tuple(one.found), tuple(one.attributes))
+
+
+def _seen(artefact: Artefact) -> Iterator[_Seen]:
+    for span in artefact.spans:
+        if (kind := _HEADERS.get(span.where)) and span.text:
+            place = Sighting(artefact.id, span.where, 0, len(span.text), span.text)
+            yield _Seen(kind, span.text, place)
+        for hit in extract(span.text):
+            text = span.text[hit.start : hit.end]
+            place = Sighting(artefact.id, span.where, hit.start, hit.end, text)
+            flags = hit.flags | {HIDDEN} if span.hidden else hit.flags
+            yield _Seen(hit.type, hit.value, place, flags, hit.attributes)
+    if artefact.how in {"attachment", "archive-entry"} and _can_harm(artefact):
+        yield from _file(artefact)
+
+
+def _can_harm(artefact: Artefact) -> bool:
+    return artefact.kind not in _HARMLESS or tricks.can_run(artefact.name)
+
+
+def _file(artefact: Artefact) -> Iterator[_Seen]:
+    name = artefact.name
+    flags = frozenset({ATTACHED})
+    if name and not name.startswith("part-"):
+        yield _Seen(FILENAME, name, Sighting(artefact.id, "name", 0, len(name), name), flags)
+    if artefact.data and not any(one.kind in _PARTIAL for one in artefact.problems):
+        place = Sighting(artefact.id, "content", 0, 0, "")
+        for kind, algorithm in HASHES.items():
+            digest = hashlib.new(algorithm, artefact.data, usedforsecurity=False).hexdigest()
+            yield _Seen(kind, digest, place, flags)

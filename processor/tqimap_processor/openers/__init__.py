@@ -1,0 +1,57 @@
+"""Open one artefact: a module a format, and the registry that says which opens what.
+
+An opener knows nothing of trees, files or the network: bytes in, `Opened` out.
+"""
+
+from __future__ import annotations
+
+from typing import Protocol
+
+from rq.timeouts import BaseTimeoutException
+
+from tqimap_processor.artefact import Opened, Problem
+from tqimap_processor.openers import archive, html, mail, text
+from tqimap_processor.openers.source import Source
+
+
+__all__ = ["OPENERS", "Opener", "Source", "open_artefact"]
+
+
+class Opener(Protocol):
+    """Reads one format."""
+
+    def __call__(self, source: Source, /) -> Opened:
+        """Return the text and children of *source*, and what was wrong with it."""
+
+
+OPENERS: dict[str, Opener] = {
+    "mail": mail.open_mail,
+    "html": html.open_html,
+    "text": text.open_text,
+    "zip": archive.open_zip,
+    "jar": archive.open_zip,
+    "apk": archive.open_zip,
+    "docx": archive.open_zip,
+    "xlsx": archive.open_zip,
+    "pptx": archive.open_zip,
+    "odf": archive.open_zip,
+    "epub": archive.open_zip,
+}
+
+
+def open_artefact(kind: str, source: Source) -> Opened:
+    """Open *source* with the opener of *kind*; without one there is nothing to see.
+
+    Whatever an opener raises on hostile bytes becomes the problem `opener-failed`.
+    """
+    opener = OPENERS.get(kind)
+    if opener is None:
+        return Opened()
+    try:
+        return opener(source)
+    except (KeyboardInterrupt, SystemExit, BaseTimeoutException):
+        # rq's deadline for the whole mail strikes wherever the process happens to be
+        raise
+    except BaseException as error:  # noqa: BLE001 - untrusted work; native code panics beside Exception
+        # the exception's text may hold mail content: only its kind goes on
+        return Opened(problems=(Problem("opener-failed", type(error).__name__),))

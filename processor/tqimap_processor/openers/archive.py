@@ -1,0 +1,122 @@
+"""Open ZIP archives with the standard library, streamed and counted.
+
+Nothing is extracted to a disk and no path is made of a name. Sizes in the directory are claims:
+what counts is what comes out, in steps, until the room is used up.
+"""
+
+from __future__ import annotations
+
+import io
+import sys
+import zipfile
+import zlib
+from itertools import pairwise
+from typing import TYPE_CHECKING
+
+from tqimap_processor.artefact import Child, Opened, Problem
+from tqimap_processor.passwords import CUSTOMARY
+
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from tqimap_processor.openers.source import Source
+
+
+_STEP = 65_536
+_ENTRY = b"PK\x01\x02"
+_LOCAL_HEADER = 30
+_IS_ENCRYPTED = 1
+_BROKEN = (zipfile.BadZipFile, zlib.error, EOFError, OSError, ValueError, NotImplementedError)
+
+
+def open_zip(source: Source) -> Opened:
+    """Return the entries of *source* as children, each with what is wrong with it."""
+    entries = source.data.count(_ENTRY)
+    if entries > source.limits.archive_entries:
+        return Opened(problems=(Problem("too-many", f"{entries} entries"),))
+    try:
+        archive = zipfile.ZipFile(io.BytesIO(source.data))
+    except _BROKEN as error:
+        return Opened(problems=(Problem("malformed", type(error).__name__),))
+    with archive:
+        return _Unpacking(archive, source).opened()
+
+
+class _Unpacking:
+    """One archive being unpacked: what room, passwords and decryption are left."""
+
+    def __init__(self, archive: zipfile.ZipFile, source: Source) -> None:
+        self._archive = archive
+        self._limits = source.limits
+        self._room = source.room
+        self._decryption = source.limits.encrypted
+        words = dict.fromkeys((*CUSTOMARY, *source.passwords))
+        self._passwords = [word.encode() for word in words][: source.limits.passwords]
+
+    def opened(self) -> Opened:
+        files = [info for info in self._archive.infolist() if not info.is_dir()]
+        overlapping = _overlapping(files)
+        children, problems = [], []
+        for number, info in enumerate(files):
+            if number >= self._limits.children or self._room <= 0:
+                kind = "too-many" if self._room > 0 else "too-large"
+                problems.append(Problem(kind, f"{len(files) - number} entries left out"))
+                break
+            children.append(self._child(info, overlaps=info.header_offset in overlapping))
+        return Opened(children=tuple(children), problems=tuple(problems))
+
+    def _child(self, info: zipfile.ZipInfo, *, overlaps: bool) -> Child:
+        problems = [Problem("overlapping", "shares bytes with another entry")] if overlaps else []
+        declared = info.file_size
+        # read to the true end of the stream, whatever size the directory claims
+        info.file_size = sys.maxsize
+        if info.flag_bits & _IS_ENCRYPTED:
+            data, found = self._decrypted(info)
+        else:
+            data, found = self._read(info, None, min(self._room, self._limits.artefact))
+        problems += found
+        if not found and len(data) != declared:
+            problems.append(Problem("wrong-size", f"declares {declared}, holds {len(data)} bytes"))
+        self._room -= len(data)
+        return Child(info.orig_filename, data, "archive-entry", problems=tuple(problems))
+
+    def _decrypted(self, info: zipfile.ZipInfo) -> tuple[bytes, list[Problem]]:
+        room = min(self._room, self._limits.artefact, self._decryption)
+        for word in self._passwords if room > 0 else ():
+            data, problems = self._read(info, word, room)
+            self._decryption -= len(data)
+            if not problems or (data and problems[0].kind == "truncated"):
+                # the word that opened one entry opens the others
+                self._passwords = [word, *(one for one in self._passwords if one != word)]
+                return data, problems
+        return b"", [Problem("encrypted", "no known password opens it")]
+
+    def _read(
+        self, info: zipfile.ZipInfo, password: bytes | None, room: int
+    ) -> tuple[bytes, list[Problem]]:
+        out = bytearray()
+        try:
+            with self._archive.open(info, pwd=password) as stream:
+                while step := stream.read(min(_STEP, room + 1 - len(out))):
+                    out += step
+                    if len(out) > room:
+                        return bytes(out[:room]), [Problem("truncated", f"after {room} bytes")]
+        except RuntimeError as error:
+            # zipfile's word for a wrong password, and the base of NotImplementedError
+            kind = "unsupported" if isinstance(error, NotImplementedError) else "encrypted"
+            return b"", [Problem(kind, f"compression method {info.compress_type}")]
+        except _BROKEN as error:
+            return bytes(out), [Problem("malformed", type(error).__name__)]
+        return bytes(out), []
+
+
+def _overlapping(files: list[zipfile.ZipInfo]) -> frozenset[int]:
+    """Return the header offsets of entries whose bytes reach into another entry."""
+    return frozenset(_overlaps(sorted(files, key=lambda info: info.header_offset)))
+
+
+def _overlaps(ordered: list[zipfile.ZipInfo]) -> Iterator[int]:
+    for info, following in pairwise(ordered):
+        if info.header_offset + _LOCAL_HEADER + info.compress_size > following.header_offset:
+            yield from (info.header_offset, following.header_offset)
