@@ -1,8 +1,12 @@
 """Load the fixtures that start real servers."""
 
 pytest_plugins = [
+    "fixtures.dante",
     "fixtures.dovecot",
     "fixtures.redis",
+    "fixtures.workers",
     "fixtures.scripted_https",
+    "fixtures.socks",
+    "fixtures.site",
     "fixtures.threatq",
 ]

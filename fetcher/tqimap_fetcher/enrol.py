@@ -17,9 +17,8 @@ import tomli_w
 from pydantic import BaseModel, SecretStr, ValidationError
 
 from tqimap_fetcher.connector import known_status
-from tqimap_shared import settings as settings_module
 from tqimap_shared.errors import NotWritable, SettingsError
-from tqimap_shared.settings import ENV_PREFIX, FILE_NAME
+from tqimap_shared.settings import ENV_PREFIX, FILE_NAME, in_secret_file
 from tqimap_shared.threatq import Session, address
 
 
@@ -118,18 +117,23 @@ def _with_known_status(session: Session, settings: ThreatQ) -> ThreatQ:
             return settings.model_copy(update={"status": status})
 
 
-def write(directory: Path, settings: Settings) -> None:
-    """Write to *directory*'s tqimap.toml what its file, the environment and secret files lack.
+def lacking(directory: Path) -> bool:
+    """Say whether *directory*'s tqimap.toml does not hold what a login needs."""
+    return "host" not in _content(directory / FILE_NAME).get("threatq", {})
 
-    All else in the file stays, save comments. The file is replaced at once, mode 0600. Raises
-    NotWritable.
+
+def write(directory: Path, settings: Settings) -> None:
+    """Put what *settings* say of ThreatQ and of files into *directory*'s tqimap.toml.
+
+    So a later run needs neither the terminal nor the environment of the first. What secret files
+    hold stays there alone; all else in the file stays, save comments. The file is replaced at
+    once, mode 0600. Raises NotWritable.
     """
     path = directory / FILE_NAME
     try:
-        content = tomllib.loads(path.read_text("utf-8")) if path.exists() else {}
-        known = settings_module.load(directory)
+        content = _content(path)
         for name in ("threatq", "files"):
-            news = _news(getattr(known, name), getattr(settings, name))
+            news = _news(name, getattr(settings, name))
             if news:
                 content[name] = content.get(name, {}) | news
         _replace(path.resolve(), tomli_w.dumps(content).encode())
@@ -137,13 +141,18 @@ def write(directory: Path, settings: Settings) -> None:
         raise NotWritable(str(path), f"cannot be written ({error.strerror}).") from None
 
 
-def _news(known: BaseModel, settings: BaseModel) -> dict[str, Any]:
-    """Return what *settings* say otherwise than *known*, as TOML can hold it."""
-    before, after = _plain(known), _plain(settings)
+def _content(path: Path) -> dict[str, Any]:
+    return tomllib.loads(path.read_text("utf-8")) if path.exists() else {}
+
+
+def _news(section: str, settings: BaseModel) -> dict[str, Any]:
+    """Return what was set in a section, by whatever means, as TOML can hold it."""
     return {
         key: str(value) if isinstance(value, Path) else value
-        for key, value in after.items()
-        if value is not None and value != before[key]
+        for key, value in _plain(settings).items()
+        if key in settings.model_fields_set
+        and value is not None
+        and not in_secret_file(section, key)
     }
 
 

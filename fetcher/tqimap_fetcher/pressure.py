@@ -8,32 +8,35 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from tqimap_shared.store import answering
+
 
 if TYPE_CHECKING:
     import redis
 
+    from tqimap_shared.ledger import Ledger
     from tqimap_shared.settings import Redis
 
-HELD_KEY = "{tqimap}:held"
-OPEN_KEY = "{tqimap}:open"
+HELD_KEY = "{tqimap}:fetch-held"
 
 
-def held(store: redis.Redis, settings: Redis) -> str | None:
+def held(store: redis.Redis, ledger: Ledger, settings: Redis) -> str | None:
     """Return why nothing more may be fetched now, or None if it may."""
-    share, open_mails = _used(store), int(store.zcard(OPEN_KEY))
-    lower = settings.low_water / settings.high_water if store.exists(HELD_KEY) else 1.0
+    with answering(store):
+        memory = store.info("memory")
+        before = store.exists(HELD_KEY)
+    waiting = ledger.counts().waiting
+    share = memory["used_memory"] / memory["maxmemory"] if memory["maxmemory"] else 0.0
+    # once held, both marks are lower, in the same proportion
+    scale = settings.low_water / settings.high_water if before else 1.0
     reason = None
-    if share >= settings.high_water * lower:
+    if share >= settings.high_water * scale:
         reason = f"Redis is filled to {share:.0%} of its maxmemory"
-    elif open_mails >= settings.open_mails * lower:
-        reason = f"{open_mails} mails are not processed yet"
-    if reason:
-        store.set(HELD_KEY, reason)
-    else:
-        store.delete(HELD_KEY)
+    elif waiting >= settings.open_mails * scale:
+        reason = f"{waiting} mails wait for the workers"
+    with answering(store):
+        if reason:
+            store.set(HELD_KEY, reason)
+        elif before:
+            store.delete(HELD_KEY)
     return reason
-
-
-def _used(store: redis.Redis) -> float:
-    memory = store.info("memory")
-    return memory["used_memory"] / memory["maxmemory"] if memory["maxmemory"] else 0.0

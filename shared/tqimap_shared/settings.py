@@ -47,8 +47,16 @@ def _one_line_secret(value: SecretStr) -> SecretStr:
     return value
 
 
+def _inside(value: str) -> str:
+    path = Path(value)
+    if path.is_absolute() or ".." in path.parts or not path.name:
+        raise ValueError("must name a directory below the root")
+    return str(path)
+
+
 Line = Annotated[str, AfterValidator(_one_line)]
 Secret = Annotated[SecretStr, AfterValidator(_one_line_secret)]
+Inside = Annotated[Line, AfterValidator(_inside)]
 Port = Annotated[int, Field(ge=1, le=65535)]
 Count = Annotated[int, Field(ge=1)]
 Share = Annotated[float, Field(gt=0, le=1)]
@@ -187,7 +195,7 @@ class Files(_Section):
     root: Path | None = Field(
         None, description="-f: root directory; attachments are not kept if empty"
     )
-    name: Line = Field("files", min_length=1, description="--files: directory below the root")
+    name: Inside = Field("files", description="--files: directory below the root")
 
 
 class Limits(_Section):
@@ -256,12 +264,9 @@ class Settings(BaseSettings):
     ) -> tuple[PydanticBaseSettingsSource, ...]:
         """Order the sources: environment, secret files, then the TOML file given to __init__."""
         del dotenv_settings
-        directories = [Path("/run/secrets")]
-        if credentials := os.environ.get("CREDENTIALS_DIRECTORY"):
-            directories.insert(0, Path(credentials))
         secrets = NestedSecretsSettingsSource(
             file_secret_settings,
-            secrets_dir=directories,
+            secrets_dir=_secret_directories(),
             secrets_dir_missing="ok",
             secrets_prefix=ENV_PREFIX.lower(),
             secrets_nested_delimiter="__",
@@ -287,6 +292,17 @@ def load(directory: Path) -> Settings:
         raise SettingsError(str(path), "; ".join(faults) + ".")
     log.hide(*_secrets(settings))
     return settings
+
+
+def in_secret_file(section: str, key: str) -> bool:
+    """Say whether a setting comes from a secret file."""
+    name = f"{ENV_PREFIX}{section}__{key}".lower()
+    return any((directory / name).exists() for directory in _secret_directories())
+
+
+def _secret_directories() -> list[Path]:
+    credentials = os.environ.get("CREDENTIALS_DIRECTORY")
+    return [*([Path(credentials)] if credentials else []), Path("/run/secrets")]
 
 
 def _read(path: Path) -> dict[str, Any]:

@@ -1,0 +1,179 @@
+"""The driver `tqIMAP`: the first run enrols, later runs fetch once and exit.
+
+argparse, because the seed's help is argparse output. Only this module prints and exits.
+"""
+
+from __future__ import annotations
+
+import argparse
+import logging
+import os
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from tqimap_fetcher import connector, enrol, run, state
+from tqimap_shared import __version__, log
+from tqimap_shared import settings as settings_module
+from tqimap_shared.errors import NotWritable, TqimapError
+from tqimap_shared.threatq import Session
+
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from tqimap_shared.settings import Files
+
+PROGRAM = "tqIMAP"
+CREATED = "Connector has been created, please use UI for final configuration"
+
+logger = logging.getLogger(settings_module.CONNECTOR)
+
+
+def parser() -> argparse.ArgumentParser:
+    """Describe the command line."""
+    parser = argparse.ArgumentParser(
+        prog=PROGRAM,
+        description="Fetch unread mail from IMAP and hand it to the workers that read it into "
+        "ThreatQ. The first run asks for ThreatQ's address and account and creates the connector "
+        "there; later runs fetch once and exit.",
+        epilog="Exit status: 0 done, held back, or another run is at work; 2 wrong command line; "
+        "65 a server said a final no; 69 feed off or incomplete in the UI; 70 a fault in tqIMAP; "
+        "73 a directory is not writable; 75 a server is away, run again; 77 login, permission or "
+        "certificate refused; 78 wrong configuration.",
+        allow_abbrev=False,
+    )
+    add = parser.add_argument
+    add(
+        "-ll",
+        "--loglocation",
+        default=log.STDOUT,
+        help="This sets the logging location for this connector. The location should exist and be "
+        "writable by the current user. A special value of 'stdout' means to log to the console "
+        "(the default).",
+    )
+    add(
+        "-c",
+        "--config",
+        type=Path,
+        default=Path(),
+        help="This is the location of the configuration file for the connector. This location must "
+        "have read and write permissions for the current user. If no config file is given, the "
+        "current directory will be used. This file is also where some information from each run "
+        "of the connector may be put (e.g. last run time, private OAuth, etc).",
+    )
+    add(
+        "-v",
+        "--verbosity",
+        type=int,
+        choices=(1, 2, 3),
+        default=1,
+        help="This is the logging verbosity level. The default is 1 (Warning).",
+    )
+    add("-f", dest="root", type=Path, metavar="DIR", help="Root directory for attachments.")
+    add("--files", metavar="NAME", help="Directory under -f where attachments are kept.")
+    add("--version", action="version", version=f"{PROGRAM} {__version__}")
+    return parser
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run the driver and return its exit status."""
+    options = parser().parse_args(arguments)
+    try:
+        log.configure(PROGRAM, options.loglocation, options.verbosity)
+        _must_be_usable(options.config)
+        return _run(options)
+    except TqimapError as error:
+        _complain(str(error), options)
+        return error.status
+    except KeyboardInterrupt:
+        _complain("interrupted; what was fetched is safe.", options)
+        return 130
+    except Exception:
+        # a bug: the traceback goes to the log, which blots out secrets; a person gets one line
+        logger.exception("Unexpected fault")
+        _complain("unexpected fault; the log has the details.", options)
+        return TqimapError.status
+
+
+def _complain(sentence: str, options: argparse.Namespace) -> None:
+    if options.loglocation != log.STDOUT:
+        logger.critical("%s", sentence)
+    print(f"{PROGRAM}: {log.scrub(sentence)}", file=sys.stderr)
+
+
+def _must_be_usable(directory: Path) -> None:
+    subject = f"config directory {directory}"
+    if not directory.is_dir():
+        raise NotWritable(subject, "is not a directory; create it first.")
+    if not os.access(directory, os.R_OK | os.W_OK | os.X_OK):
+        raise NotWritable(subject, "must be readable and writable.")
+
+
+def _run(options: argparse.Namespace) -> int:
+    memory = state.load(options.config)
+    memory.last_run, memory.last_error = state.now(), ""
+    try:
+        return _enrol_or_fetch(options, memory)
+    except TqimapError as error:
+        memory.last_error = log.scrub(str(error))
+        raise
+    finally:
+        state.save(options.config, memory)
+
+
+def _enrol_or_fetch(options: argparse.Namespace, memory: state.State) -> int:
+    loaded = settings_module.load(options.config)
+    settings = enrol.complete(loaded, root=_root(options), name=options.files)
+    asked = settings.threatq != loaded.threatq
+    with Session(settings.threatq) as session:
+        found, created = connector.ensure(session, settings.threatq, memory.connector_id)
+    memory.connector_id = found.id if found else None
+    if asked or created or enrol.lacking(options.config):
+        enrol.write(options.config, settings)
+    if asked or created:
+        return _enrolled(created=created)
+    _compare_files(options, loaded.files)
+    faults = run.fetch_all(connector.mailboxes(settings, found), settings, options.config, memory)
+    for fault in faults[1:]:
+        _complain(str(fault), options)
+    if faults:
+        raise faults[0]
+    return 0
+
+
+def _root(options: argparse.Namespace) -> Path | None:
+    """Return -f as an absolute path: the worker runs somewhere else."""
+    if options.root is None:
+        return None
+    root: Path = options.root.resolve()
+    if not root.is_dir() or not os.access(root, os.W_OK | os.X_OK):
+        raise NotWritable(f"files directory {options.root}", "must exist and be writable.")
+    return root
+
+
+def _enrolled(*, created: bool) -> int:
+    if created:
+        print("Connector configured. Set information in UI.")
+        logger.critical(CREATED)
+    else:
+        print("Configuration written.")
+    return 0
+
+
+def _compare_files(options: argparse.Namespace, files: Files) -> None:
+    """Say when -f or --files are not what the workers read; only a first run writes them."""
+    given = files.model_copy(
+        update={
+            key: value
+            for key, value in (("root", _root(options)), ("name", options.files))
+            if value is not None
+        }
+    )
+    if given.root != files.root or Path(given.name) != Path(files.name):
+        logger.warning(
+            "-f and --files are not those of %s, which the workers follow: %s and %s.",
+            settings_module.FILE_NAME,
+            files.root,
+            files.name,
+        )

@@ -1,0 +1,125 @@
+r"""Fetch every mailbox once: open it, tell it what is done, take what is unread.
+
+The only place where the fetch path's parts meet: IMAP session, ledger, queue. What `_admitter`
+returns makes mails durable before the session marks them.
+"""
+
+from __future__ import annotations
+
+import logging
+from dataclasses import asdict, dataclass
+from typing import TYPE_CHECKING
+
+from tqimap_fetcher import pressure
+from tqimap_fetcher.fetch import fetch
+from tqimap_fetcher.lock import only_run
+from tqimap_fetcher.mailbox import open_mailbox
+from tqimap_shared import log, queue, store
+from tqimap_shared.errors import TqimapError
+from tqimap_shared.ledger import Admission, Ledger
+
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+    from pathlib import Path
+
+    import redis
+
+    from tqimap_fetcher.mailbox import Session
+    from tqimap_fetcher.state import State
+    from tqimap_shared.envelope import Envelope
+    from tqimap_shared.settings import Mailbox, Settings
+
+logger = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class _Run:
+    """What all mailboxes of a run share."""
+
+    client: redis.Redis
+    ledger: Ledger
+    settings: Settings
+    directory: Path
+    memory: State
+
+
+def fetch_all(
+    mailboxes: Sequence[Mailbox], settings: Settings, directory: Path, memory: State
+) -> list[TqimapError]:
+    """Fetch *mailboxes* in turn; a fault of one does not keep the others, and is returned.
+
+    Notes in *memory* how each went. Raises when Redis cannot be used at all.
+    """
+    client = store.connect(settings.redis)
+    for sentence in store.check(client):
+        logger.warning("%s", sentence)
+    ledger = Ledger(client, settings=settings.worker)
+    run = _Run(client, ledger, settings, directory, memory)
+    faults = []
+    for mailbox in mailboxes:
+        try:
+            _fetch_alone(run, mailbox)
+        except TqimapError as error:
+            memory.note(mailbox.name, last_error=log.scrub(str(error)))
+            faults.append(error)
+    return faults
+
+
+def _fetch_alone(run: _Run, mailbox: Mailbox) -> None:
+    with only_run(run.directory, mailbox.name) as alone:
+        if alone:
+            _fetch(run, mailbox)
+        else:
+            logger.info("mailbox %s: another run is fetching it.", mailbox.name)
+
+
+def _fetch(run: _Run, mailbox: Mailbox) -> None:
+    settings = run.settings
+    if reason := pressure.held(run.client, run.ledger, settings.redis):
+        logger.warning("mailbox %s: nothing is fetched: %s.", mailbox.name, reason)
+        run.memory.note(mailbox.name, held=reason)
+        return
+    counts = dict.fromkeys(Admission, 0)
+    with open_mailbox(mailbox, settings.fetch) as session:
+        done = _tell_done(run.ledger, session, mailbox)
+        tally = fetch(
+            session,
+            _admitter(run, counts),
+            settings=settings.fetch,
+            limits=settings.limits,
+            mailbox=mailbox.name,
+            held=lambda: pressure.held(run.client, run.ledger, settings.redis),
+        )
+    facts = asdict(tally) | {str(name): count for name, count in counts.items()} | {"marked": done}
+    run.memory.note(mailbox.name, **facts)
+    logger.info(
+        "mailbox %s: %s", mailbox.name, ", ".join(f"{name} {fact}" for name, fact in facts.items())
+    )
+
+
+def _tell_done(ledger: Ledger, session: Session, mailbox: Mailbox) -> int:
+    """Tell the mail server which mails ThreatQ has; only noted as told once it has answered."""
+    place = (mailbox.name, session.folder, session.uidvalidity)
+    uids = ledger.to_flag(*place)
+    marked = session.mark_done(uids)
+    ledger.flagged(*place, uids)
+    return marked
+
+
+def _admitter(run: _Run, counts: dict[Admission, int]) -> Callable[[Sequence[Envelope]], None]:
+    def admit(envelopes: Sequence[Envelope]) -> None:
+        admissions = run.ledger.admit(envelopes)
+        for envelope, admission in zip(envelopes, admissions, strict=True):
+            counts[admission] += 1
+            logger.debug(
+                "mailbox %s: UID %d is %s (%s)",
+                envelope.location.mailbox,
+                envelope.location.uid,
+                envelope.sha256[:12],
+                admission,
+            )
+            if admission is not Admission.DONE:
+                queue.enqueue(run.client, envelope.sha256, run.settings.worker)
+
+    return admit
