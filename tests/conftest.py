@@ -3,10 +3,12 @@
 pytest_plugins = [
     "fixtures.dante",
     "fixtures.dovecot",
+    "fixtures.imap_script",
     "fixtures.redis",
     "fixtures.workers",
     "fixtures.scripted_https",
     "fixtures.socks",
     "fixtures.site",
     "fixtures.threatq",
+    "fixtures.threatq_client",
 ]

@@ -29,6 +29,7 @@ if TYPE_CHECKING:
     from tqimap_shared.settings import Worker
 
 FUNCTION = "tqimap_processor.jobs.process"
+TAKEN = "{tqimap}:taken"  # hash: job -> time at which it was first seen taken but not booked
 CHUNK = 1000  # jobs asked for in one round trip
 
 
@@ -113,6 +114,31 @@ def give_back(client: redis.Redis, sha256: str, execution: str, settings: Worker
     with answering(client):
         script = client.register_script(_script("giveback"))
         return bool(script(keys=keys, args=[sha256, execution]))
+
+
+def taken(client: redis.Redis, settings: Worker, *, longer: float) -> list[str]:
+    """Return jobs that a worker took from the queue *longer* seconds ago and never booked.
+
+    Each is noted when it is first seen here, and returned by a later call.
+    """
+    queue = open_queue(client, settings)
+    with answering(client):
+        booked = {sha for sha, _ in _booked(client, queue)}
+        unbooked = set(queue.intermediate_queue.get_job_ids()) - booked
+        noted = cast("dict[bytes, bytes]", client.hgetall(TAKEN))
+        now = client.time()[0]
+        with client.pipeline() as pipeline:
+            pipeline.delete(TAKEN)
+            for sha in unbooked:
+                pipeline.hset(TAKEN, sha, noted.get(sha.encode(), str(now)))
+            pipeline.execute()
+    return [sha for sha in unbooked if now - float(noted.get(sha.encode(), now)) > longer]
+
+
+def _booked(client: redis.Redis, queue: Queue) -> list[tuple[str, str]]:
+    """Return job and execution of all that is in work."""
+    members = cast("list[bytes]", client.zrange(queue.started_job_registry.key, 0, -1))
+    return [(job, execution) for job, _, execution in (m.decode().partition(":") for m in members)]
 
 
 def orphans(client: redis.Redis, shas: Iterable[str], settings: Worker) -> Iterator[str]:

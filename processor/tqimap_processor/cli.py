@@ -1,0 +1,146 @@
+"""The program `tqimap-worker`: take mails from Redis and bring what is in them to ThreatQ, always.
+
+argparse, as the fetcher's driver: the options they share mean the same.
+"""
+
+from __future__ import annotations
+
+import argparse
+import logging
+import os
+import re
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from tqimap_processor import slot, worker
+from tqimap_shared import __version__, log, store
+from tqimap_shared import settings as settings_module
+from tqimap_shared.errors import NotWritable, SettingsError, TqimapError
+
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from tqimap_shared.settings import Settings
+
+PROGRAM = "tqimap-worker"
+NAME = re.compile(r"[A-Za-z0-9_.-]{1,64}")
+
+logger = logging.getLogger(PROGRAM)
+
+
+def parser() -> argparse.ArgumentParser:
+    """Describe the command line."""
+    parser = argparse.ArgumentParser(
+        prog=PROGRAM,
+        description="Take fetched mail from Redis, find indicators and files in it and bring them "
+        "to ThreatQ. Runs until SIGTERM, and ends the mail in hand first; start as many as there "
+        "are processor cores.",
+        epilog="Exit status: 0 told to end, or the queue is empty with --burst; 2 wrong command "
+        "line; 70 a fault in tqimap-worker; 73 a directory is not writable; 75 Redis is away, "
+        "start again; 77 Redis refuses the login; 78 wrong configuration, or a Redis that could "
+        "lose mails.",
+        allow_abbrev=False,
+    )
+    add = parser.add_argument
+    add(
+        "-ll",
+        "--loglocation",
+        default=log.STDOUT,
+        help="directory of the log, which must exist and be writable; 'stdout' (the default) logs "
+        "to the console",
+    )
+    add(
+        "-c",
+        "--config",
+        type=Path,
+        default=Path(),
+        help="directory of tqimap.toml; the current directory by default",
+    )
+    add(
+        "-v",
+        "--verbosity",
+        type=int,
+        choices=(1, 2, 3),
+        default=1,
+        help="1 warnings (default), 2 a line for each mail, 3 everything",
+    )
+    add("-f", dest="root", type=Path, metavar="DIR", help="root directory for attachments")
+    add("--files", metavar="NAME", help="directory under -f where attachments are kept")
+    add(
+        "--burst",
+        action="store_true",
+        help="end when the queue is empty; attempts put off until later are not waited for",
+    )
+    add(
+        "--name",
+        type=_name,
+        help="name of this worker, unique at this Redis and the same at each start; by default "
+        "host name and the first free number",
+    )
+    add("--version", action="version", version=f"{PROGRAM} {__version__}")
+    return parser
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run the worker and return its exit status."""
+    options = parser().parse_args(arguments)
+    try:
+        log.configure(PROGRAM, options.loglocation, options.verbosity)
+        _work(options)
+    except TqimapError as error:
+        _complain(str(error), options)
+        return error.status
+    except KeyboardInterrupt:
+        return 130
+    except Exception:
+        # a bug: the traceback goes to the log, which blots out secrets; a person gets one line
+        logger.exception("Unexpected fault")
+        _complain("unexpected fault; the log has the details.", options)
+        return TqimapError.status
+    return 0
+
+
+def load(options: argparse.Namespace) -> Settings:
+    """Read the settings of the directory of -c, with -f and --files over them."""
+    directory: Path = options.config
+    if not directory.is_dir():
+        raise SettingsError(f"config directory {directory}", "is not a directory.")
+    settings = settings_module.load(directory)
+    given = {"root": options.root and options.root.resolve(), "name": options.files}
+    files = settings.files.model_copy(update={k: v for k, v in given.items() if v is not None})
+    root = files.root
+    if root is not None and not (root.is_dir() and os.access(root, os.W_OK | os.X_OK)):
+        raise NotWritable(f"files directory {root}", "must exist and be writable.")
+    if missing := settings.threatq.missing():
+        raise SettingsError(
+            str(directory / settings_module.FILE_NAME),
+            f"{', '.join(missing)}: not set; run tqIMAP once to enrol.",
+        )
+    return settings.model_copy(update={"files": files})
+
+
+def _work(options: argparse.Namespace) -> None:
+    settings = load(options)
+    client = store.connect(settings.redis)
+    for sentence in store.check(client):
+        logger.warning("%s", sentence)
+    realm = f"{store.address(settings.redis)} {settings.worker.queue}"
+    worker.run(client, settings, slot.take(realm, options.name or ""), burst=options.burst)
+
+
+def _complain(sentence: str, options: argparse.Namespace) -> None:
+    if options.loglocation != log.STDOUT:
+        logger.critical("%s", sentence)
+    print(f"{PROGRAM}: {log.scrub(sentence)}", file=sys.stderr)
+
+
+def _name(text: str) -> str:
+    if not NAME.fullmatch(text):
+        raise argparse.ArgumentTypeError("letters, digits, '_', '.' and '-' only, at most 64")
+    return text
+
+
+if __name__ == "__main__":
+    sys.exit(main())

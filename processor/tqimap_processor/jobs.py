@@ -1,0 +1,40 @@
+"""Process one mail: what rq calls by name, in a process of its own.
+
+A function of the sha alone; everything else is in the ledger and in the worker's settings.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from tqimap_processor import attachments, pipeline, upload
+from tqimap_processor.attempt import attempt
+from tqimap_processor.threatq import Client
+
+
+if TYPE_CHECKING:
+    from tqimap_processor.attempt import Context
+    from tqimap_shared.lease import Lease
+
+
+def process(sha256: str) -> str:
+    """Bring the mail *sha256* from its lease to done; return a sentence about it.
+
+    Raises as `attempt.attempt` does.
+    """
+    return attempt(sha256, _work)
+
+
+def _work(lease: Lease, context: Context) -> dict[str, str]:
+    settings = context.settings
+    raw = context.ledger.raw(lease.sha256)
+    report = pipeline.examine(raw, limits=settings.limits, policy=settings.policy)
+    lease.renew()
+    attachments.keep(report, settings.files)
+    with Client.open(settings.threatq) as client:
+        receipt = upload.deliver(report, client=client, lease=lease, settings=settings)
+    return {
+        "files": str(receipt.files),
+        "indicators": str(receipt.indicators),
+        "relations": str(receipt.relations),
+    }

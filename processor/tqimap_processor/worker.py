@@ -1,0 +1,269 @@
+"""The always-on worker: rq's, made to lose nothing when it, its horse or Redis is killed.
+
+rq's forking Worker ("horse" is its name for the child that works), because a mail that kills its
+process must not take others with it. What is changed, and why, stands at each method; rq is pinned
+below 4, because these are inner doors of it.
+"""
+
+from __future__ import annotations
+
+import ctypes
+import importlib
+import logging
+import os
+import signal
+import sys
+import time
+from typing import TYPE_CHECKING, Any, cast
+
+from redis import exceptions
+from rq import Queue, Worker
+from rq.exceptions import StopRequested
+from rq.executions import Execution, ExecutionRegistry
+from rq.scheduler import RQScheduler
+from rq.serializers import JSONSerializer
+from rq.worker import WorkerStatus
+
+from tqimap_processor import attempt, maintenance
+from tqimap_shared.errors import TqimapError, TryLater
+from tqimap_shared.ledger import Ledger
+from tqimap_shared.queue import FUNCTION, give_back
+
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    import redis
+    from redis.client import Pipeline
+    from rq.job import Job
+
+    from tqimap_processor.slot import Slot
+    from tqimap_shared.settings import Settings
+
+LOG = logging.getLogger(__name__)
+AWAY = (exceptions.ConnectionError, exceptions.TimeoutError)
+WORKER_TTL = 30  # seconds until rq calls a silent worker dead (plus its own 60)
+MONITORING = 10  # seconds between two heartbeats of a job in work; abandoned after 60 more
+IDLE_WAIT = 2  # seconds of one blocking wait for a job: the longest that SIGTERM has to wait
+MAINTENANCE_LOCK = 60  # seconds after which a killed worker's lock does not stop the others
+PAUSE = 1.0  # seconds before looking for Redis again
+PR_SET_PDEATHSIG = 1
+FOREVER = 2**31
+
+
+class MailQueue(Queue):
+    """rq's queue, whose maintenance a killed worker cannot block for a quarter of an hour."""
+
+    def acquire_maintenance_lock(self) -> bool:
+        """Take rq's lock for a minute instead of 899 seconds."""
+        key = self.registry_cleaning_key
+        return bool(self.connection.set(key, 1, nx=True, ex=MAINTENANCE_LOCK))
+
+
+class MailWorker(Worker):
+    """A worker on the one queue of *settings*, under the name of *slot*."""
+
+    queue_class = MailQueue
+
+    def __init__(self, client: redis.Redis, settings: Settings, slot: Slot) -> None:
+        super().__init__(
+            # one queue: only then rq moves a job atomically into a list that it can be found in
+            [MailQueue(settings.worker.queue, connection=client, serializer=JSONSerializer)],
+            name=slot.name,
+            connection=client,
+            worker_ttl=WORKER_TTL,
+            maintenance_interval=settings.worker.maintenance,
+            job_monitoring_interval=MONITORING,
+            serializer=JSONSerializer,
+            log_job_description=False,
+        )
+        self._settings = settings
+        self._slot = slot
+        self._ledger = Ledger(client, settings=settings.worker)
+        self.log_result_lifespan = False
+
+    @property
+    def stopping(self) -> bool:
+        """Whether a signal has asked it to end."""
+        return self._stop_requested
+
+    @property
+    def dequeue_timeout(self) -> int:
+        """Wait briefly for a job: see `_shutdown`."""
+        return IDLE_WAIT
+
+    @property
+    def should_run_maintenance_tasks(self) -> bool:
+        """Stop here if asked to: rq looks at this whenever it has no job in hand."""
+        if self._stop_requested:
+            raise StopRequested
+        return bool(super().should_run_maintenance_tasks)
+
+    def _shutdown(self) -> None:
+        """Only note that a signal came, where rq raises out of the handler.
+
+        Raised in the middle of taking a job from Redis it would leave that job in nobody's hands.
+        """
+        if self.get_state() == WorkerStatus.BUSY:
+            super()._shutdown()  # type: ignore[no-untyped-call]  # rq left it untyped
+        self._stop_requested = True
+
+    def bootstrap(self, *arguments: Any) -> None:  # noqa: ANN401 - rq's types
+        """Heed signals before taking part, where rq does so after."""
+        self._install_signal_handlers()  # type: ignore[no-untyped-call]
+        super().bootstrap(*arguments)
+
+    def setup_work_horse_signals(self) -> None:
+        """Let the horse end its mail when a supervisor signals the whole group."""
+        signal.signal(signal.SIGINT, signal.SIG_IGN)
+        signal.signal(signal.SIGTERM, signal.SIG_IGN)
+
+    def register_birth(self) -> None:
+        """Take over from a killed predecessor of the same name, and its jobs with it."""
+        if self._slot.own:
+            self.connection.delete(self.key)
+        super().register_birth()  # type: ignore[no-untyped-call]
+        if self._slot.own:
+            self.reclaim()
+
+    def reclaim(self) -> None:
+        """Give back at once every job that is booked on this worker and that nobody works on."""
+        for execution in self._booked():
+            sha = execution.job_id
+            reason = f"{sha[:12]}: its worker was killed or lost Redis."
+            self._ledger.abandon(sha, owner=self.name, reason=reason, allowed=FOREVER)
+            if give_back(self.connection, sha, execution.id, self._settings.worker):
+                LOG.warning("%s: taken up again after its worker was lost", sha[:12])
+            with self.connection.pipeline() as pipeline:
+                pipeline.delete(execution.key)
+                ExecutionRegistry(sha, self.connection).remove(execution, pipeline)
+                pipeline.srem(self.executions_key, execution.composite_key)
+                pipeline.execute()
+
+    def _booked(self) -> Iterator[Execution]:
+        for key in cast("set[bytes]", self.connection.smembers(self.executions_key)):
+            yield Execution.from_composite_key(key.decode(), self.connection)
+
+    def execute_job(self, job: Job, queue: Queue) -> None:
+        """Work, and leave neither a horse nor a booking behind when Redis went away meanwhile."""
+        try:
+            super().execute_job(job, queue)
+        finally:
+            if self.horse_pid:
+                self.kill_horse()
+                self.wait_for_horse()
+        self.reclaim()
+
+    def heartbeat(self, timeout: int | None = None, pipeline: Pipeline | None = None) -> None:
+        """Miss a heartbeat rather than drop the job in hand when Redis is away."""
+        try:
+            super().heartbeat(timeout, pipeline)
+        except AWAY:
+            LOG.warning("Redis is away: a heartbeat was missed")
+
+    def maintain_heartbeats(self, job: Job, execution: Execution) -> None:
+        """Let the horse go on when Redis is away: its mail may be done before Redis is back."""
+        try:
+            super().maintain_heartbeats(job, execution)
+        except AWAY:
+            LOG.warning("%s: Redis is away: a heartbeat was missed", job.id[:12])
+
+    def handle_work_horse_killed(self, job: Job, retpid: Any, ret_val: Any, rusage: Any) -> None:  # noqa: ANN401 - rq's types
+        """Count the attempt whose process cannot do so any more, and free the mail at once."""
+        del retpid, rusage
+        how = f"signal {ret_val & 0x7F}" if ret_val and ret_val & 0x7F else "no reason given"
+        reason = f"{job.id[:12]}: the process working on it ended ({how})."
+        allowed = attempt.allowed(self._settings.worker)
+        made, state = self._ledger.abandon(job.id, owner=self.name, reason=reason, allowed=allowed)
+        if made:
+            job.retries_left = max(allowed - made, 0)
+        LOG.error("%s (attempt %d, now %s)", reason, made, state or "as before")
+
+    def handle_exception(self, job: Job, *exc_info: Any) -> None:  # noqa: ANN401 - rq's types
+        """Leave errors of ours alone: their one line was logged where they happened."""
+        if not isinstance(exc_info[1], TqimapError):
+            super().handle_exception(job, *exc_info)
+
+    def run_maintenance_tasks(self) -> None:
+        """Do rq's maintenance, then ours."""
+        super().run_maintenance_tasks()  # type: ignore[no-untyped-call]
+        try:
+            maintenance.once(self.connection, self._ledger, self._settings.worker)
+        except TqimapError as error:
+            LOG.warning("maintenance put off: %s", error)
+
+    def _start_scheduler(self, burst: bool = False, *_: object) -> None:  # noqa: FBT001, FBT002 - rq's signature
+        """Start rq's scheduler under this worker's name: its lock is then its successor's too.
+
+        rq gives it a random name, whose lock would hold up all retries for a minute after a kill.
+        """
+        self.scheduler = RQScheduler(
+            self.queues,
+            connection=self.connection,
+            logging_level=logging.NOTSET,
+            serializer=self.serializer,
+            name=self.name,
+        )
+        if not self.scheduler.acquire_locks():  # type: ignore[no-untyped-call]
+            return
+        if not burst:
+            self.scheduler.start()  # type: ignore[no-untyped-call]
+            return
+        self.scheduler.enqueue_scheduled_jobs()  # type: ignore[no-untyped-call]
+        self.scheduler.release_locks()  # type: ignore[no-untyped-call]
+
+
+def run(client: redis.Redis, settings: Settings, slot: Slot, *, burst: bool = False) -> None:
+    """Work until SIGTERM; with *burst* until the queue is empty (retries are not waited for).
+
+    Survives any absence of Redis: the work loop ends and is begun anew. Raises TryLater when Redis
+    goes away in a burst.
+    """
+    for name in ("rq.worker", "rq.scheduler", "rq.job"):
+        logging.getLogger(name).setLevel(logging.NOTSET)  # rq sets INFO: -v decides here
+    importlib.import_module(FUNCTION.rpartition(".")[0])  # once, before forking; not once a mail
+    attempt.configure(settings, client, owner=slot.name)
+    die_with_parent()
+    while True:
+        worker = MailWorker(client, settings, slot)
+        try:
+            worker.work(burst=burst, with_scheduler=True, logging_level=None)
+        except AWAY:
+            LOG.warning("Redis is away: working goes on when it is back")
+            if burst:
+                raise TryLater("Redis", "went away.") from None
+        if burst or worker.stopping:
+            return
+        _await(client, worker)
+
+
+def _await(client: redis.Redis, worker: MailWorker) -> None:
+    """Wait until Redis answers or the worker is told to stop."""
+    while not worker.stopping:
+        time.sleep(PAUSE)
+        try:
+            client.ping()
+        except AWAY:
+            continue
+        return
+
+
+def die_with_parent() -> None:
+    """Let every process forked from now on be killed when the one that forked it is, however.
+
+    rq's horse would otherwise go on beside the one that takes its mail up again, and the scheduler
+    would keep its lock. No-op outside Linux.
+    """
+    if sys.platform != "linux":
+        return
+    prctl = ctypes.CDLL(None).prctl
+    parents: list[int] = []
+
+    def after() -> None:
+        for number in (signal.SIGTERM, signal.SIGINT):
+            signal.signal(number, signal.SIG_DFL)  # the worker's handlers mean nothing here
+        prctl(PR_SET_PDEATHSIG, signal.SIGKILL)
+        if os.getppid() != parents[-1]:
+            os._exit(1)  # the parent was killed before the line above
+
+    os.register_at_fork(before=lambda: parents.append(os.getpid()), after_in_child=after)

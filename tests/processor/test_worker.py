@@ -1,0 +1,189 @@
+"""The worker: whatever is killed, each mail ends done or dead, once."""
+
+from __future__ import annotations
+
+import os
+import signal
+from typing import TYPE_CHECKING
+
+import pytest
+from fixtures.workers import SETTINGS, Crew, alive, build, until
+
+from tqimap_sandbox import redis as sandbox
+from tqimap_shared import queue, store
+from tqimap_shared.settings import Redis as RedisSettings
+
+
+if TYPE_CHECKING:
+    import subprocess
+    from pathlib import Path
+
+
+pytestmark = pytest.mark.redis
+
+
+def end(process: subprocess.Popen[bytes]) -> int:
+    """Ask a worker to end; its exit status."""
+    process.send_signal(signal.SIGTERM)
+    return process.wait(30)
+
+
+def test_a_burst_works_the_queue_off_and_ends(crew: Crew) -> None:
+    """With --burst a worker does all there is and exits with 0."""
+    shas = [crew.give("well", n) for n in range(3)]
+    assert crew.start("--burst").wait(30) == 0
+    assert crew.done(*shas)
+    assert crew.failed() == []
+    assert list(crew.redis.scan_iter("rq:job:*")) == []
+
+
+def test_workers_share_one_queue(crew: Crew) -> None:
+    """Two workers of one host take different names and share the mails, each done once."""
+    shas = [crew.give("well", n) for n in range(12)]
+    first, second = crew.start(), crew.start()
+    until(lambda: crew.done(*shas))
+    owners = {crew.mail(sha).attributes["owner"] for sha in shas}
+    assert len(owners) == 2
+    assert all(crew.mail(sha).attempts == 1 for sha in shas)
+    assert (end(first), end(second)) == (0, 0)
+
+
+def test_a_killed_horse_costs_one_attempt(crew: Crew) -> None:
+    """The process that works on a mail is killed: the mail is tried again and done."""
+    sha = crew.give("stuck")
+    worker = crew.start()
+    os.kill(crew.pid(sha), signal.SIGKILL)
+    until(lambda: crew.done(sha))
+    assert crew.mail(sha).attempts == 2
+    assert "ended (signal 9)" in crew.output
+    assert end(worker) == 0
+
+
+def test_a_killed_worker_takes_its_horse_along_and_its_successor_goes_on(crew: Crew) -> None:
+    """No horse works on unwatched; the worker started next takes the mail up at once."""
+    sha = crew.give("stuck")
+    worker = crew.start()
+    horse = crew.pid(sha)
+    worker.kill()
+    worker.wait()
+    until(lambda: not alive(horse))
+    successor = crew.start()
+    until(lambda: crew.done(sha), seconds=15)
+    assert crew.mail(sha).attempts == 2
+    assert end(successor) == 0
+
+
+def test_a_killed_workers_scheduler_is_replaced_at_once(crew: Crew) -> None:
+    """Retries do not wait for the lock of a scheduler that was killed with its worker."""
+    worker = crew.start()
+    key = f"rq:scheduler-lock:{SETTINGS.worker.queue}"
+    until(lambda: crew.redis.exists(key))
+    worker.kill()
+    worker.wait()
+    sha = crew.give("away")
+    crew.start()
+    until(lambda: crew.failed() == [sha], seconds=20)
+
+
+def test_poison_ends_failed_and_holds_nobody_up(crew: Crew) -> None:
+    """A mail that kills its process each time is dead in the end; the mail behind it is done."""
+    poison, other = crew.give("poison", 1), crew.give("well", 2)
+    crew.start()
+    until(lambda: crew.done(other))
+    until(lambda: crew.failed() == [poison])
+    found = crew.mail(poison)
+    assert (found.state, found.attempts) == ("dead", 3)
+    assert "ended (signal 9)" in found.error
+    assert crew.ledger.raw(poison)
+
+
+def test_never_fails_at_once_and_with_its_reason(crew: Crew) -> None:
+    """What cannot work is in the FailedJobRegistry after one attempt, with the sentence."""
+    sha = crew.give("refused")
+    crew.start()
+    until(lambda: crew.failed() == [sha])
+    assert (crew.mail(sha).state, crew.mail(sha).attempts) == ("dead", 1)
+    job = queue.open_queue(crew.redis, SETTINGS.worker).fetch_job(sha)
+    assert job is not None
+    result = job.latest_result()
+    assert result is not None
+    assert "ThreatQ: refuses the file." in str(result.exc_string)
+
+
+def test_try_later_uses_its_attempts_up_and_a_requeue_gives_them_again(crew: Crew) -> None:
+    """The dashboard's requeue, which knows nothing of us, gives a mail all its attempts."""
+    sha = crew.give("away")
+    crew.start()
+    until(lambda: crew.failed() == [sha])
+    assert (crew.mail(sha).state, crew.mail(sha).attempts) == ("dead", 3)
+    queue.open_queue(crew.redis, SETTINGS.worker).failed_job_registry.requeue(sha)
+    until(lambda: crew.mail(sha).attempts == 2)
+    until(lambda: crew.failed() == [sha])
+    assert crew.mail(sha).attempts == 3
+
+
+def test_sigterm_ends_the_mail_in_hand_first(crew: Crew) -> None:
+    """A worker told to end finishes what it has begun, even if its horse is told too."""
+    sha = crew.give("slow")
+    worker = crew.start()
+    os.kill(crew.pid(sha), signal.SIGTERM)
+    assert end(worker) == 0
+    assert crew.done(sha)
+    assert crew.mail(sha).attempts == 1
+
+
+def test_an_idle_worker_ends_within_seconds(crew: Crew) -> None:
+    """SIGTERM between two mails is heeded, not only at the next mail."""
+    worker = crew.start()
+    until(lambda: "Listening" in crew.output)
+    assert end(worker) == 0
+
+
+def test_a_name_is_had_once(crew: Crew) -> None:
+    """A second worker of the same name on this host is refused with one clear line."""
+    crew.start("--name", "one")
+    until(lambda: "Listening" in crew.output)
+    assert crew.start("--name", "one").wait(30) == 78
+    assert "tqimap-worker: --name one: a worker of this name is running" in crew.output
+
+
+@pytest.mark.parametrize("function", ["slow", "stuck"])
+def test_redis_may_be_killed_under_a_worker(tmp_path: Path, function: str) -> None:
+    """Redis is killed while a mail is in work: the worker survives and the mail is done."""
+    data = tmp_path / "redis"
+    port = sandbox.free_port()
+    server, url = sandbox.start(data, port=port)
+    client = store.connect(RedisSettings(url=url))
+    crew = build(tmp_path, url, client)
+    try:
+        sha = crew.give(function)
+        worker = crew.start()
+        horse = crew.pid(sha)
+        server.kill()
+        server.wait()
+        if function == "stuck":
+            os.kill(horse, signal.SIGKILL)
+        server, _ = sandbox.start(data, port=port)
+        until(lambda: crew.done(sha), seconds=60)
+        another = crew.give("well", 2)
+        until(lambda: crew.done(another))
+        assert worker.poll() is None
+        assert end(worker) == 0
+    finally:
+        crew.stop()
+        sandbox.stop(server)
+
+
+def test_the_log_has_no_secret_and_no_traceback(crew: Crew) -> None:
+    """A failure is one line: what failed, of which mail and mailbox, and when it goes on."""
+    sha = crew.give("away")
+    crew.start()
+    until(lambda: crew.failed() == [sha])
+    assert "secret-password" not in crew.output
+    assert "Traceback" not in crew.output
+    lines = [line for line in crew.output.splitlines() if sha[:12] in line and "failed" in line]
+    assert [line.partition(": ")[2] for line in lines] == [
+        f"{sha[:12]}: Intelligence Mailbox: attempt 1 failed, next in 1 s: ThreatQ: is away.",
+        f"{sha[:12]}: Intelligence Mailbox: attempt 2 failed, next in 1 s: ThreatQ: is away.",
+        f"{sha[:12]}: Intelligence Mailbox: attempt 3 failed for good: ThreatQ: is away.",
+    ]
