@@ -172,7 +172,10 @@ def _away(mailbox: Mailbox, error: OSError | None) -> TryLater:
 
 def _unauthorised(mailbox: Mailbox) -> Denied:
     if mailbox.proxy_username:
-        sentence = "refuses the user name or password; check mailbox.proxy_username and _password."
+        sentence = (
+            "refuses the user name or password; check mailbox.proxy_username and "
+            "mailbox.proxy_password."
+        )
     else:
         sentence = "asks for a user name; set mailbox.proxy_username and mailbox.proxy_password."
     return Denied(proxy_name(mailbox), sentence)
