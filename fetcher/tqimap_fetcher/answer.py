@@ -17,10 +17,10 @@ if TYPE_CHECKING:
 
 Answer = list[bytes] | list[bytes | tuple[bytes, bytes]]
 
-_BODY = re.compile(rb'\d+ \([^"{}\[]*BODY\[\](?:<0>)? \{\d+\}')
+_BODY = re.compile(rb'\d+ \([^"{}\[]*BODY\[\](?:<0>)? \{\d+\}', re.IGNORECASE)
 _TRAILER = re.compile(rb'[^"{}]*\)')
-_UID = re.compile(rb"(?:\A|[ (])UID (\d{1,10})(?=[ )]|\Z)")
-_SIZE = re.compile(rb'\d+ \([^"{}]*(?:\A|[ (])RFC822\.SIZE (\d{1,19})[^"{}]*\)')
+_UID = re.compile(rb"(?:\A|[ (])UID (\d{1,10})(?=[ )]|\Z)", re.IGNORECASE)
+_SIZE = re.compile(rb'\d+ \([^"{}]*(?:\A|[ (])RFC822\.SIZE (\d{1,19})[^"{}]*\)', re.IGNORECASE)
 
 
 def read_body(answer: Answer) -> tuple[int, bytes] | None:
@@ -32,7 +32,7 @@ def read_body(answer: Answer) -> tuple[int, bytes] | None:
             uid = _UID.search(text) or _UID.search(trailer)
             return (int(uid[1]), body) if uid and body else None
     texts = (part if isinstance(part, bytes) else part[0] for part in answer)
-    return _read_odd(answer) if any(b"BODY[" in text for text in texts) else None
+    return _read_odd(answer) if any(b"BODY[" in text.upper() for text in texts) else None
 
 
 def _read_odd(answer: Answer) -> tuple[int, bytes] | None:
