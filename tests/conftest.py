@@ -1,6 +1,7 @@
 """Load the fixtures that start real servers."""
 
 pytest_plugins = [
+    "fixtures.browser",
     "fixtures.dante",
     "fixtures.dovecot",
     "fixtures.imap_script",

@@ -16,20 +16,21 @@ Empty = ("", 204)
 class Refusal(Exception):  # noqa: N818 - it is an answer, not a fault of the program
     """A request answered with *status* and *body*; its transaction is undone."""
 
-    def __init__(self, status: int, body: Mapping[str, Any]) -> None:
+    def __init__(self, status: int, body: Mapping[str, Any], sentence: str) -> None:
         super().__init__(status)
         self.status = status
         self.body = body
+        self.sentence = sentence
 
 
 def invalid(field: str, sentence: str) -> Refusal:
     """Refuse a field's value: 400, form A."""
-    return Refusal(400, {"data": {"errors": {field: [sentence]}}})
+    return Refusal(400, {"data": {"errors": {field: [sentence]}}}, sentence)
 
 
 def refused(status: int, sentence: str) -> Refusal:
     """Refuse the request as a whole: form B."""
-    return Refusal(status, {"errors": [sentence]})
+    return Refusal(status, {"errors": [sentence]}, sentence)
 
 
 def missing(what: str) -> Refusal:

@@ -7,17 +7,22 @@ from __future__ import annotations
 
 import sys
 import traceback
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
-from flask import Flask, g, request
+from flask import Flask, g, render_template, request
 from werkzeug.exceptions import HTTPException
 
 from tqimap_sandbox.threatq import (
     attachments,
     connectors,
     control,
+    event_imports,
+    happenings,
+    imports,
     indicator_routes,
+    pages,
     people,
+    query,
     subresources,
     tokens,
 )
@@ -35,7 +40,12 @@ _PARTS = (
     indicator_routes,
     attachments,
     connectors,
+    happenings,
+    imports,
+    event_imports,
+    pages,
     people,
+    query,
     subresources,
 )
 
@@ -66,16 +76,22 @@ def build(held: Library) -> Gateway:
     return Gateway(app, held.store, held.faults)
 
 
-def _refusal(error: Refusal) -> tuple[Any, int]:
-    return error.body, error.status
+def _for_programs() -> bool:
+    return request.path.startswith(("/api/", "/sandbox/"))
+
+
+def _refusal(error: Refusal) -> ResponseReturnValue:
+    if _for_programs():
+        return dict(error.body), error.status
+    return render_template("refused.html", sentence=error.sentence), error.status
 
 
 def _http(error: HTTPException) -> ResponseReturnValue:
-    if request.path.startswith(("/api/", "/sandbox/")):
+    if _for_programs():
         return {"errors": [error.description]}, error.code or 500
-    return error
+    return render_template("refused.html", sentence=error.description), error.code or 500
 
 
-def _crash(error: Exception) -> tuple[Any, int]:
+def _crash(error: Exception) -> ResponseReturnValue:
     traceback.print_exception(error, file=sys.stderr)
     return {"errors": ["Server Error"]}, 500

@@ -106,7 +106,9 @@ def attribute_row(store: Store, kind: Kind, row: Row, below: set[str]) -> Row:
     if "attribute" in below:
         answer["attribute"] = attribute
     if "sources" in below:
-        answer["sources"] = sources.sources_of(store, sources.ATTRIBUTE, int(row["id"]))
+        answer["sources"] = sources.sources_of(
+            store, sources.ATTRIBUTE, int(row["id"]), f"{kind.name}_attribute"
+        )
     return answer
 
 

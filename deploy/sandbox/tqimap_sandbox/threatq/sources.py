@@ -93,8 +93,11 @@ def _rank(store: Store, key: int) -> int:
     return store.number("SELECT rank FROM tlp WHERE id = ?", key)
 
 
-def sources_of(store: Store, holder: str, key: int) -> list[Row]:
-    """Return the sources of an object or attribute as listings embed them, with pivots."""
+def sources_of(store: Store, holder: str, key: int, called: str = "") -> list[Row]:
+    """Return the sources of an object or attribute as listings embed them, with pivots.
+
+    A pivot names its holder after the kind, or as it is *called* there.
+    """
     rows = store.rows(
         "SELECT source.id, type, reference_id, name, object_source.tlp_id, published_at,"
         " object_source.created_at, object_source.updated_at, object_source.id AS pivot_id,"
@@ -103,7 +106,7 @@ def sources_of(store: Store, holder: str, key: int) -> list[Row]:
         holder,
         key,
     )
-    return [_with_pivot(row, holder, key) for row in rows]
+    return [_with_pivot(row, called or holder, key) for row in rows]
 
 
 def _with_pivot(row: Row, holder: str, key: int) -> Row:
