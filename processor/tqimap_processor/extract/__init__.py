@@ -16,8 +16,8 @@ Other attributes: `Port`, `Algorithm`.
 
 from __future__ import annotations
 
-from tqimap_processor.extract.fangs import refang
 from tqimap_processor.extract.finding import Finding
+from tqimap_processor.extract.refanging import refang
 from tqimap_processor.extract.scan import extract
 
 

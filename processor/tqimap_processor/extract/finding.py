@@ -7,7 +7,7 @@ half the price of the generated `__init__`, which sets each frozen field by name
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 
 NO_FLAGS: frozenset[str] = frozenset()
@@ -51,8 +51,7 @@ class Finding:
     attributes: tuple[tuple[str, str], ...] = ()
 
 
-@dataclass(frozen=True, slots=True)
-class Hit:
+class Hit(NamedTuple):
     """A finding before it has a place: *start* and *end* count from the start of its token."""
 
     type: str

@@ -7,9 +7,9 @@ from operator import attrgetter
 from typing import TYPE_CHECKING
 
 from tqimap_processor.extract import coins, hashes, labels, numbers, paths, tokens
-from tqimap_processor.extract.fangs import Refanged
 from tqimap_processor.extract.finding import IP, Finding, Hit, place
 from tqimap_processor.extract.image import Image
+from tqimap_processor.extract.refanging import Refanged
 
 
 if TYPE_CHECKING:
