@@ -112,7 +112,8 @@ def _with_known_status(session: Session, settings: ThreatQ) -> ThreatQ:
             status = known_status(session, settings.status)
         except SettingsError as error:
             _tell(str(error))
-            settings = _answered(settings, "status")
+            default = type(settings).model_fields["status"].default
+            settings = _answered(settings.model_copy(update={"status": default}), "status")
         else:
             return settings.model_copy(update={"status": status})
 
