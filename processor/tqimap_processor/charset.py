@@ -51,12 +51,16 @@ def known(name: str) -> str:
     name = name.strip().strip("'\"").lower()
     if not _NAME.fullmatch(name):
         return ""
+    name = _ALIASES.get(name, name)
     try:
-        codec = codecs.lookup(_ALIASES.get(name, name))
-        codec.decode(b"")
-    except (LookupError, ValueError, TypeError, AttributeError, ImportError):
+        codec = codecs.lookup(name)
+        # the only public way to tell a charset from codecs like zlib
+        b"a".decode(name)
+    except UnicodeError:
+        pass
+    except (LookupError, ValueError, AttributeError, ImportError):
         return ""
-    if codec.name.replace("-", "_") in _REFUSED or not isinstance(codec.decode(b"")[0], str):
+    if codec.name.replace("-", "_") in _REFUSED:
         return ""
     return _MEANT.get(codec.name, codec.name)
 

@@ -12,7 +12,7 @@ from collections import defaultdict
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
-from tqimap_processor import tricks
+from tqimap_processor import places, tricks
 from tqimap_processor.artefact import Problem
 from tqimap_processor.extract import extract
 from tqimap_processor.report import Sighting
@@ -21,7 +21,7 @@ from tqimap_processor.report import Sighting
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
-    from tqimap_processor.artefact import Artefact
+    from tqimap_processor.artefact import Artefact, Span
     from tqimap_shared.settings import Limits
 
 
@@ -37,7 +37,17 @@ _HEADERS = {
     "header user-agent": MAILER,
 }
 _DOUBTS = frozenset(
-    {"file-like", "version-like", "in-url", "in-address", "no-scheme", "unknown-tld", HIDDEN}
+    {
+        "file-like",
+        "version-like",
+        "in-url",
+        "in-address",
+        "no-scheme",
+        "unknown-tld",
+        places.TRANSPORT,
+        places.PICTURE,
+        HIDDEN,
+    }
 )
 _HARMLESS = frozenset(
     {"text", "mail", "empty", "png", "jpeg", "gif", "bmp", "webp", "tiff", "heif", "font"}
@@ -51,7 +61,8 @@ class Indicator:
     """A distinct indicator and where it stands.
 
     *flags* holds what one place suffices to show (`defanged`), and what is a doubt (`file-like`,
-    `in-url`, `hidden`) only if every place shares it.
+    `in-url`, `transport`) only if every place shares it; fields that machines fill cannot clear a
+    doubt about what people wrote.
     """
 
     type: str
@@ -63,10 +74,11 @@ class Indicator:
 
 @dataclass(slots=True)
 class _Gathered:
-    """An indicator under way."""
+    """An indicator under way: doubts about what people wrote, and about other places."""
 
     shown: set[str] = field(default_factory=set)
-    doubts: frozenset[str] | None = None
+    written: frozenset[str] | None = None
+    others: frozenset[str] | None = None
     attributes: dict[tuple[str, str], None] = field(default_factory=dict)
     found: list[Sighting] = field(default_factory=list)
 
@@ -99,30 +111,46 @@ def find(
 
 def _add(one: _Gathered, seen: _Seen, most: int) -> None:
     doubts = seen.flags & _DOUBTS
+    if places.TRANSPORT in doubts:
+        one.others = doubts if one.others is None else one.others & doubts
+    else:
+        one.written = doubts if one.written is None else one.written & doubts
     one.shown |= seen.flags - _DOUBTS
-    one.doubts = doubts if one.doubts is None else one.doubts & doubts
     one.attributes.update(dict.fromkeys(seen.attributes))
     if len(one.found) < most:
         one.found.append(seen.place)
 
 
 def _indicator(kind: str, value: str, one: _Gathered) -> Indicator:
-    flags = frozenset(one.shown) | (one.doubts or frozenset())
+    doubts = one.others if one.written is None else one.written
+    flags = frozenset(one.shown) | (doubts or frozenset())
     return Indicator(kind, value, flags, tuple(one.found), tuple(one.attributes))
 
 
 def _seen(artefact: Artefact) -> Iterator[_Seen]:
+    hop = places.first_hop(artefact.spans)
     for span in artefact.spans:
         if (kind := _HEADERS.get(span.where)) and span.text:
             place = Sighting(artefact.id, span.where, 0, len(span.text), span.text)
             yield _Seen(kind, span.text, place)
-        for hit in extract(span.text):
-            text = span.text[hit.start : hit.end]
-            place = Sighting(artefact.id, span.where, hit.start, hit.end, text)
-            flags = hit.flags | {HIDDEN} if span.hidden else hit.flags
-            yield _Seen(hit.type, hit.value, place, flags, hit.attributes)
+        roles = places.roles(span.where, hop)
+        yield from _in_text(artefact.id, span, roles | {HIDDEN} if span.hidden else roles)
     if artefact.how in {"attachment", "archive-entry"} and _can_harm(artefact):
         yield from _file(artefact)
+
+
+def _in_text(artefact: str, span: Span, roles: frozenset[str]) -> Iterator[_Seen]:
+    link_end = 0
+    for hit in extract(span.text):
+        text = span.text[hit.start : hit.end]
+        place = Sighting(artefact, span.where, hit.start, hit.end, text)
+        flags = hit.flags | roles
+        if hit.type == "URL":
+            link_end = max(link_end, hit.end)
+        elif hit.end <= link_end:
+            # a digest or file name in a link: the extractor tells this of hosts only
+            flags |= {places.IN_URL}
+        yield _Seen(hit.type, hit.value, place, flags, hit.attributes)
 
 
 def _can_harm(artefact: Artefact) -> bool:

@@ -29,6 +29,7 @@ OVER_LIMIT = "over-limit"
 RECIPIENTS = ("to", "cc", "bcc", "delivered-to", "x-original-to", "envelope-to")
 _WANTED = frozenset({*RECIPIENTS, "from", "sender", "reply-to", "date", "message-id"})
 _HEADER_END = re.compile(rb"\r?\n\r?\n|\r\r")
+_BLANK_LINE = re.compile(rb"\n(?=\r?\n)")
 _BOUNDARY = re.compile(rb"(?i)boundary\*?(?:0\*?)?[ \t]*=")
 
 
@@ -78,8 +79,10 @@ def _over_in_body(raw: bytes, limits: Limits) -> Problem | None:
     lines = max(raw.count(b"\n"), raw.count(b"\r"))
     if lines * (boundaries + 1) > limits.line_checks:
         return Problem(OVER_LIMIT, f"{lines} lines and {boundaries} boundary declarations")
-    blank = raw.count(b"\n\n") + raw.count(b"\n\r\n")
-    if blank > limits.status_blank_lines and b"message/delivery-status" in small:
+    if b"message/delivery-status" not in small:
+        return None
+    blank = len(_BLANK_LINE.findall(raw))
+    if blank > limits.status_blank_lines:
         return Problem(OVER_LIMIT, f"{blank} blank lines with a delivery status")
     return None
 

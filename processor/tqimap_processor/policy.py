@@ -9,87 +9,26 @@ dropped: what is skipped is reported with its reason.
 from __future__ import annotations
 
 import ipaddress
+import re
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
-from tqimap_processor import find
-from tqimap_processor.lists import Entries
+from tqimap_processor import find, known, lists, places, tricks
 from tqimap_processor.report import Action, Decision
 
 
 if TYPE_CHECKING:
     from tqimap_processor.find import Indicator
+    from tqimap_processor.lists import Entries
     from tqimap_processor.report import Message
     from tqimap_shared.settings import Policy
 
 
 _Verdict = tuple[Action, str]
 _ADDRESSES = frozenset({"IP Address", "IPv6 Address", "CIDR Block"})
-_SCHEMAS = Entries.of(
-    (
-        "w3.org",
-        "schemas.microsoft.com",
-        "schemas.openxmlformats.org",
-        "schemas.xmlsoap.org",
-        "schemas.android.com",
-        "purl.org",
-        "purl.oclc.org",
-        "ns.adobe.com",
-        "schema.org",
-        "ogp.me",
-        "fonts.googleapis.com",
-        "fonts.gstatic.com",
-        "use.typekit.net",
-    )
-)
-_GATEWAYS = Entries.of(
-    (
-        "safelinks.protection.outlook.com",
-        "urldefense.com",
-        "urldefense.us",
-        "urldefense.proofpoint.com",
-        "protect2.fireeye.com",
-        "linkprotect.cudasvc.com",
-        "secure-web.cisco.com",
-    )
-)
-# fields by which mail servers talk about the transport and programs about the mail
-_TRANSPORT = (
-    "message-id",
-    "references",
-    "in-reply-to",
-    "thread-index",
-    "thread-topic",
-    "content-",
-    "mime-version",
-    "dkim-",
-    "domainkey-",
-    "arc-",
-    "authentication-results",
-    "authentication-results-original",
-    "received-spf",
-    "x-received",
-    "x-ms-",
-    "x-microsoft-",
-    "x-forefront-",
-    "x-google-",
-    "x-gm-",
-    "x-spam-",
-    "x-proofpoint-",
-    "x-mimecast-",
-    "x-barracuda-",
-    "x-virus-",
-    "x-scanned-",
-    "delivered-to",
-    "x-original-to",
-    "envelope-to",
-    "to",
-    "cc",
-    "date",
-)
-_IDENTIFIERS = ("message-id", "references", "in-reply-to")
-_RELAYS = ("received", "x-originating-ip", "x-sender-ip", "x-source-ip")
+_DIGESTS = frozenset({"MD5", "SHA-1", "SHA-256", "SHA-384", "SHA-512"})
+_IDENTIFIERS = re.compile(r"header (?:message-id|references|in-reply-to)(?: \d+)?")
 
 
 @dataclass(frozen=True, slots=True)
@@ -104,9 +43,9 @@ class Rules:
     def of(cls, policy: Policy) -> Rules:
         """Compile *policy*."""
         return cls(
-            own=Entries.of((*policy.own_domains, *policy.own_networks)),
-            allow=Entries.of(policy.allow),
-            deny=Entries.of(policy.deny),
+            own=lists.Entries.of((*policy.own_domains, *policy.own_networks)),
+            allow=lists.Entries.of(policy.allow),
+            deny=lists.Entries.of(policy.deny),
         )
 
 
@@ -125,9 +64,10 @@ class _Case:
     def listed(self, entries: Entries) -> str:
         return entries.match(self.indicator.value, self.host)
 
-    def only_in(self, fields: tuple[str, ...]) -> bool:
-        """Say whether the indicator stands in such header fields of a mail and nowhere else."""
-        return all(_is_field(place.where, fields) for place in self.indicator.found)
+    @property
+    def is_identifier(self) -> bool:
+        """Whether it stands where Message-IDs stand, which look like addresses but are none."""
+        return all(_IDENTIFIERS.fullmatch(place.where) for place in self.indicator.found)
 
 
 def decide(indicator: Indicator, rules: Rules, message: Message) -> Decision:
@@ -164,9 +104,7 @@ def host_of(kind: str, value: str) -> str:
 
 def _denied(case: _Case) -> _Verdict | None:
     entry = case.listed(case.rules.deny)
-    if not entry or (
-        case.only_in(_IDENTIFIERS) and not case.rules.deny.match(case.indicator.value)
-    ):
+    if not entry or (case.is_identifier and not case.rules.deny.match(case.indicator.value)):
         # a Message-ID under a denied domain looks like an address, but is none
         return None
     return Action.UPLOAD, f"The deny list has {entry}."
@@ -182,66 +120,25 @@ def _own(case: _Case) -> _Verdict | None:
     return (Action.SKIP, f"Belongs to the organisation ({entry}).") if entry else None
 
 
+def _documentation(case: _Case) -> _Verdict | None:
+    entry = known.RESERVED.match("", case.host) or known.DOCUMENTATION.match("", case.host)
+    if not entry:
+        return None
+    if case.has("defanged"):
+        return Action.REVIEW, f"Reserved for documentation or tests ({entry}), yet defanged."
+    return Action.SKIP, f"Reserved for documentation, tests or local use ({entry})."
+
+
 def _unreachable(case: _Case) -> _Verdict | None:
     try:
         network = ipaddress.ip_network(case.host, strict=False)
     except ValueError:
         return None
-    documentation = any(_within(network, block) for block in _DOCUMENTATION)
-    if documentation and case.has("defanged"):
-        return Action.REVIEW, "A documentation address, yet somebody defanged it."
-    if documentation:
-        return Action.SKIP, "An address reserved for documentation."
     if network.is_loopback or network.is_link_local or network.is_multicast:
         return Action.SKIP, "A loopback, link-local or multicast address."
     if network.is_private or network.is_reserved or network.is_unspecified:
         return Action.SKIP, "A private or reserved address means nothing outside its network."
     return None
-
-
-_DOCUMENTATION = tuple(
-    ipaddress.ip_network(block)
-    for block in ("192.0.2.0/24", "198.51.100.0/24", "203.0.113.0/24", "2001:db8::/32")
-)
-
-
-def _within(
-    network: ipaddress.IPv4Network | ipaddress.IPv6Network,
-    block: ipaddress.IPv4Network | ipaddress.IPv6Network,
-) -> bool:
-    if isinstance(network, ipaddress.IPv4Network) and isinstance(block, ipaddress.IPv4Network):
-        return network.subnet_of(block)
-    if isinstance(network, ipaddress.IPv6Network) and isinstance(block, ipaddress.IPv6Network):
-        return network.subnet_of(block)
-    return False
-
-
-_RESERVED = Entries.of(
-    (
-        "example",
-        "test",
-        "invalid",
-        "localhost",
-        "local",
-        "localdomain",
-        "internal",
-        "lan",
-        "example.com",
-        "example.net",
-        "example.org",
-        "in-addr.arpa",
-        "ip6.arpa",
-    )
-)
-
-
-def _reserved(case: _Case) -> _Verdict | None:
-    entry = _RESERVED.match("", case.host)
-    if not entry:
-        return None
-    if case.has("defanged"):
-        return Action.REVIEW, f"A reserved name ({entry}), yet somebody defanged it."
-    return Action.SKIP, f"A name reserved for documentation, tests or local use ({entry})."
 
 
 def _defanged(case: _Case) -> _Verdict | None:
@@ -257,23 +154,23 @@ def _recipient(case: _Case) -> _Verdict | None:
 
 
 def _schema(case: _Case) -> _Verdict | None:
-    entry = case.listed(_SCHEMAS)
+    entry = case.listed(known.SCHEMAS)
     return (Action.SKIP, f"Machinery of documents, not content ({entry}).") if entry else None
 
 
 def _gateway(case: _Case) -> _Verdict | None:
-    entry = case.listed(_GATEWAYS)
+    entry = case.listed(known.GATEWAYS)
     return (
         (Action.SKIP, f"A mail gateway's own link ({entry}); its target counts.") if entry else None
     )
 
 
 def _transport(case: _Case) -> _Verdict | None:
-    if not case.only_in((*_TRANSPORT, *_RELAYS)):
+    if not case.has(places.TRANSPORT):
         return None
-    if case.indicator.type in _ADDRESSES and not case.only_in(_TRANSPORT):
-        return Action.REVIEW, "Stands in the mail's Received fields only: a relay or the origin."
-    return Action.SKIP, "Stands in the mail's transport fields only."
+    if case.indicator.type in {*_ADDRESSES, "Email Address"} and case.has(places.ORIGIN):
+        return Action.REVIEW, "Where the mail came from, as far as its relays say."
+    return Action.SKIP, "Stands only in fields that machines put into the header."
 
 
 def _file(case: _Case) -> _Verdict | None:
@@ -306,6 +203,12 @@ def _doubtful(case: _Case) -> _Verdict | None:
 def _implied(case: _Case) -> _Verdict | None:
     if case.has("in-address"):
         return Action.REVIEW, "Seen only as the domain of an e-mail address."
+    if case.indicator.type in _DIGESTS and case.has("in-url"):
+        return Action.REVIEW, "A digest inside a link: a file's, or just a token."
+    if case.indicator.type == find.FILENAME and not tricks.can_run(case.indicator.value):
+        return Action.REVIEW, "Name of a file that does not run by itself."
+    if case.has(places.PICTURE):
+        return Action.REVIEW, "Fetched only to decorate the mail, or to count its readers."
     if case.has("in-url"):
         return Action.UPLOAD, "Host of a link; whether it serves others too was not judged."
     return None
@@ -320,8 +223,8 @@ _RULES = (
     _denied,
     _allowed,
     _own,
+    _documentation,
     _unreachable,
-    _reserved,
     _defanged,
     _recipient,
     _schema,
@@ -333,12 +236,3 @@ _RULES = (
     _implied,
     _otherwise,
 )
-
-
-def _is_field(where: str, fields: tuple[str, ...]) -> bool:
-    """Say whether *where* is one of the header *fields*; `dkim-` stands for all that begin so."""
-    place, _, rest = where.rpartition("header ")
-    if not where.startswith("header ") or place:
-        return False
-    name = rest.split(" ")[0]
-    return any(name == one or (one.endswith("-") and name.startswith(one)) for one in fields)

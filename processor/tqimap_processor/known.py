@@ -1,0 +1,55 @@
+"""Names and networks that are the same everywhere: reserved ones, schemas, mail gateways."""
+
+from __future__ import annotations
+
+from tqimap_processor.lists import Entries
+
+
+SCHEMAS = Entries.of(
+    (
+        "w3.org",
+        "schemas.microsoft.com",
+        "schemas.openxmlformats.org",
+        "schemas.xmlsoap.org",
+        "schemas.android.com",
+        "purl.org",
+        "purl.oclc.org",
+        "ns.adobe.com",
+        "schema.org",
+        "ogp.me",
+        "fonts.googleapis.com",
+        "fonts.gstatic.com",
+        "use.typekit.net",
+    )
+)
+GATEWAYS = Entries.of(
+    (
+        "safelinks.protection.outlook.com",
+        "urldefense.com",
+        "urldefense.us",
+        "urldefense.proofpoint.com",
+        "protect2.fireeye.com",
+        "linkprotect.cudasvc.com",
+        "secure-web.cisco.com",
+    )
+)
+# RFC 2606, RFC 6761, and what home routers and offices use
+RESERVED = Entries.of(
+    (
+        "example",
+        "test",
+        "invalid",
+        "localhost",
+        "local",
+        "localdomain",
+        "internal",
+        "lan",
+        "example.com",
+        "example.net",
+        "example.org",
+        "in-addr.arpa",
+        "ip6.arpa",
+    )
+)
+# RFC 5737, RFC 3849
+DOCUMENTATION = Entries.of(("192.0.2.0/24", "198.51.100.0/24", "203.0.113.0/24", "2001:db8::/32"))
