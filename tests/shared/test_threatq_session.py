@@ -408,6 +408,21 @@ def test_netrc_does_not_replace_the_token(
     assert b"Authorization: Bearer access-one" in scripted.asked[1]
 
 
+def test_the_proxy_of_the_environment_is_used_but_not_for_this_machine(
+    scripted: Scripted, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A hosted ThreatQ may be behind a proxy; one on the same machine never is."""
+    monkeypatch.setenv("HTTPS_PROXY", "http://127.0.0.1:1")
+    scripted.play(TOKEN)
+    with Session(settings(scripted)) as one:
+        one.login()
+    with (
+        Session(settings(scripted, host="threatq.invalid")) as one,
+        pytest.raises(TryLater, match="HTTPS proxy"),
+    ):
+        one.login()
+
+
 def test_a_collection_is_read_page_by_page(scripted: Scripted, opened: Session) -> None:
     """Pages are asked for by rows until the total is there or nothing new comes."""
     first, second = ([{"id": n} for n in numbers] for numbers in (range(3), range(3, 5)))

@@ -69,6 +69,7 @@ class Client:
             found |= match(some, answers, self.reference.types)
         for one in known:
             if key(one) not in found and key(one) not in refused:
+                before()
                 found |= match([one], self._look_up(one), self.reference.types)
         if lost := len(known) - len(found):
             logger.warning("%d of %d indicators were not taken by ThreatQ.", lost, len(known))
