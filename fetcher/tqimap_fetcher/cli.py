@@ -81,25 +81,31 @@ def main(arguments: Sequence[str] | None = None) -> int:
     options = parser().parse_args(arguments)
     try:
         log.configure(PROGRAM, options.loglocation, options.verbosity)
+    except TqimapError as error:
+        return _tell(str(error), error.status)
+    try:
         _must_be_usable(options.config)
         return _run(options)
     except TqimapError as error:
-        _complain(str(error), options)
-        return error.status
+        return _complain(str(error), options, error.status)
     except KeyboardInterrupt:
-        _complain("interrupted; what was fetched is safe.", options)
-        return 130
+        return _complain("interrupted; what was fetched is safe.", options, 130)
     except Exception:
         # a bug: the traceback goes to the log, which blots out secrets; a person gets one line
         logger.exception("Unexpected fault")
-        _complain("unexpected fault; the log has the details.", options)
-        return TqimapError.status
+        return _complain("unexpected fault; the log has the details.", options, TqimapError.status)
 
 
-def _complain(sentence: str, options: argparse.Namespace) -> None:
+def _complain(sentence: str, options: argparse.Namespace, status: int) -> int:
+    """Tell a person; the log too, unless that is the same console."""
     if options.loglocation != log.STDOUT:
         logger.critical("%s", sentence)
+    return _tell(sentence, status)
+
+
+def _tell(sentence: str, status: int) -> int:
     print(f"{PROGRAM}: {log.scrub(sentence)}", file=sys.stderr)
+    return status
 
 
 def _must_be_usable(directory: Path) -> None:
@@ -136,7 +142,7 @@ def _enrol_or_fetch(options: argparse.Namespace, memory: state.State) -> int:
     _compare_files(options, loaded.files)
     faults = run.fetch_all(connector.mailboxes(settings, found), settings, options.config, memory)
     for fault in faults[1:]:
-        _complain(str(fault), options)
+        _complain(str(fault), options, fault.status)
     if faults:
         raise faults[0]
     return 0

@@ -48,6 +48,9 @@ def open_tunnel(mailbox: Mailbox, port: int, *, until: float) -> socket.socket:
             return _dial(mailbox, host, port, until=until)
         except socks.ProxyError as error:
             fault = error
+            if not isinstance(_cause(error), (socks.SOCKS5Error, socks.SOCKS4Error)):
+                # about the proxy itself: the next address would meet the same
+                break
         except OSError as error:
             raise _away(mailbox, error) from None
     raise _fault(mailbox, fault) from None
@@ -132,9 +135,7 @@ def _fault(mailbox: Mailbox, error: OSError) -> TqimapError:
     """Say what a PySocks error means; its text may hold what the proxy sent and is not used."""
     if isinstance(error, socks.ProxyConnectionError):
         return _away(mailbox, error.socket_err)
-    cause = error
-    while isinstance(inner := getattr(cause, "socket_err", None), OSError):
-        cause = inner
+    cause = _cause(error)
     if isinstance(cause, socks.SOCKS5AuthError):
         return _unauthorised(mailbox)
     if isinstance(cause, (socks.SOCKS5Error, socks.SOCKS4Error)):
@@ -150,6 +151,12 @@ def _fault(mailbox: Mailbox, error: OSError) -> TqimapError:
         if isinstance(cause, TimeoutError)
         else "ended the connection in the middle of the SOCKS handshake.",
     )
+
+
+def _cause(error: OSError) -> OSError:
+    while isinstance(inner := getattr(error, "socket_err", None), OSError):
+        error = inner
+    return error
 
 
 def unreachable(error: OSError | None) -> str:

@@ -28,30 +28,36 @@ class Arrival:
     files: frozenset[str]
     relations: frozenset[tuple[str, Indicator]]
 
-    def missing(self, expected: list[dict[str, Any]]) -> list[str]:
-        """Name everything in *expected* that did not arrive."""
+    def faults(self) -> list[str]:
+        """Name everything in the manifest that did not arrive, and what should not have."""
         lines = []
-        for mail in expected:
+        for mail in manifest()["mail"]:
             wanted = {(kind, value) for kind, value in mail["indicators"]}
             lines += [
-                f"{mail['name']}: {kind} {value}"
+                f"missing: {mail['name']}: {kind} {value}"
                 for kind, value in sorted(wanted - self.indicators.keys())
             ]
-            lines += [f"{mail['name']}: file {name}" for name in set(mail["files"]) - self.files]
             lines += [
-                f"{mail['name']}: relation {name} to {one[1]}"
+                f"missing: {mail['name']}: file {name}" for name in set(mail["files"]) - self.files
+            ]
+            lines += [
+                f"missing: {mail['name']}: relation {name} to {one[1]}"
                 for name in mail["files"]
                 for one in sorted(wanted)
                 if (name, one) not in self.relations
             ]
-        return lines
+        never = set(manifest()["never"]["values"])
+        return lines + [f"unwanted: {value}" for _, value in self.indicators if value in never]
 
 
-def expected() -> list[dict[str, Any]]:
-    """Return the manifest of the sample mails."""
-    mails = tomllib.loads((MAILS / "expected.toml").read_text(encoding="utf-8"))["mail"]
-    assert isinstance(mails, list)
-    return mails
+def manifest() -> dict[str, Any]:
+    """Return the manifest of the sample mails: what must arrive, what never, and the policy."""
+    return tomllib.loads((MAILS / "expected.toml").read_text(encoding="utf-8"))
+
+
+def policy() -> dict[str, Any]:
+    """Return the [policy] section under which the sample mails' villains are villains."""
+    return {key: manifest()[key] for key in ("own_domains", "deny")}
 
 
 class ThreatQ:
@@ -73,12 +79,10 @@ class ThreatQ:
 
     def complete_feed(self, name: str, fields: dict[str, str]) -> None:
         """Fill in the fields of the feed *name* and switch it on."""
-        found = self._call("GET", "/api/connectors", params={"name": name, "with": "custom_fields"})
+        found = self._call("GET", "/api/connectors", params={"name": name})
         connector = found["data"][0]
-        values = [
-            {**field, "value": fields.get(field["key"], field["value"])}
-            for field in connector["custom_fields"]
-        ]
+        # keys with values alone: a whole definition would be merged and keep what was saved
+        values = [{"key": key, "value": value} for key, value in fields.items()]
         self._call(
             "PUT",
             f"/api/connectors/{connector['id']}",

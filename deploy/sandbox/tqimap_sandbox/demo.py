@@ -32,7 +32,6 @@ if TYPE_CHECKING:
 MAIL_USER = "intel@soc.example"
 PROXY_USER = "demo"
 PROGRAM_SECONDS = 300
-DOCUMENTATION = ["example", "192.0.2.0/24", "198.51.100.0/24", "203.0.113.0/24", "2001:db8::/32"]
 
 
 def arguments(parser: argparse.ArgumentParser) -> None:
@@ -109,9 +108,7 @@ def _show(stage: _Stage, options: argparse.Namespace, began: float) -> int:
         "mailbox", "--port", "0", "--directory", str(arrival.MAILS), "--user", MAIL_USER,
         "--certificates", str(stage.directory / "mailbox"), "--password", mail_password,
     )  # fmt: skip
-    proxy = stage.start(
-        "socks", "--port", "0", "--user", PROXY_USER, "--password", proxy_password
-    )
+    proxy = stage.start("socks", "--port", "0", "--user", PROXY_USER, "--password", proxy_password)
     threatq_options = ["--state", str(stage.directory / "threatq.sqlite"), "--types", options.types]
     ready = stage.start("threatq", "--port", "0", *threatq_options, "--password", password)
 
@@ -138,9 +135,7 @@ def _configure(
 ) -> None:
     settings = {
         "redis": {"url": store["ready"]},
-        # sample mails speak only of names and networks that are reserved for documentation,
-        # which the policy would skip with good reason
-        "policy": {"deny": DOCUMENTATION},
+        "policy": arrival.policy(),
         "mailbox": [
             {
                 "name": CONNECTOR,
@@ -171,8 +166,8 @@ def _fields(mailbox: dict[str, Any], proxy: dict[str, Any], password: str) -> di
 def _tell(
     console: Console, threatq: arrival.ThreatQ, options: argparse.Namespace, began: float
 ) -> int:
-    came, mails = threatq.arrival(), arrival.expected()
-    missing = came.missing(mails)
+    came, mails = threatq.arrival(), arrival.manifest()["mail"]
+    faults = came.faults()
     table = Table("type", "value", "status", title="What arrived in ThreatQ")
     for (kind, value), status in sorted(came.indicators.items()):
         table.add_row(kind, value, status)
@@ -184,11 +179,11 @@ def _tell(
         "relations": len(came.relations),
         "seconds": round(time.monotonic() - began, 1),
     }
-    for line in missing:
-        console.print(f"missing: {line}", style="red")
+    for line in faults:
+        console.print(line, style="red")
     if options.check:
         print(json.dumps(counts), flush=True)
-        return int(bool(missing))
+        return int(bool(faults))
     console.print(
         f"{counts['mails']} mails, {counts['files']} files, {counts['indicators']} "
         f"indicators, {counts['relations']} relations. ThreatQ's pages: {threatq.url} "
