@@ -189,6 +189,15 @@ class Worker(_Section):
     done_days: Seconds = Field(180, description="days that a done mail is remembered")
 
 
+class Dashboard(_Section):
+    """The page on which rq's queues are watched; for this machine only unless it has a login."""
+
+    host: Line = Field("127.0.0.1", description="address to listen on")
+    port: Port = Field(9181, description="port to listen on")
+    username: Line = Field("", description="login of the page; none is asked for if empty")
+    password: Secret = Field(NO_SECRET, description="password of the page")
+
+
 class Files(_Section):
     """Where the worker keeps attachments."""
 
@@ -249,6 +258,7 @@ class Settings(BaseSettings):
     mailbox: list[Mailbox] = []
     fetch: Fetch = Fetch()
     worker: Worker = Worker()
+    dashboard: Dashboard = Dashboard()
     files: Files = Files()
     limits: Limits = Limits()
     policy: Policy = Policy()

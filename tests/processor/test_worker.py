@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import os
 import signal
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
 from fixtures.workers import SETTINGS, Crew, alive, build, until
 
+from tqimap_processor import admin
 from tqimap_sandbox import redis as sandbox
 from tqimap_shared import queue, store
 from tqimap_shared.settings import Redis as RedisSettings
@@ -16,10 +18,11 @@ from tqimap_shared.settings import Redis as RedisSettings
 
 if TYPE_CHECKING:
     import subprocess
-    from pathlib import Path
 
 
 pytestmark = pytest.mark.redis
+
+ROOT = Path(__file__).parents[2]
 
 
 def end(process: subprocess.Popen[bytes]) -> int:
@@ -187,3 +190,23 @@ def test_the_log_has_no_secret_and_no_traceback(crew: Crew) -> None:
         f"{sha[:12]}: Intelligence Mailbox: attempt 2 failed, next in 1 s: ThreatQ: is away.",
         f"{sha[:12]}: Intelligence Mailbox: attempt 3 failed for good: ThreatQ: is away.",
     ]
+
+
+def test_the_access_list_for_operators_is_wide_enough(crew: Crew, redis_url: str) -> None:
+    """The Redis user of deploy/redis.conf can do all that tqimap needs, and no more commands."""
+    conf = (ROOT / "deploy" / "redis.conf").read_text("utf-8")
+    (line,) = [one for one in conf.splitlines() if one.startswith("#   user tqimap on")]
+    rules = [word for word in line.split()[4:] if word[0] in "~&+-"]
+    crew.redis.execute_command("ACL", "SETUSER", "tqimap", "on", ">word", *rules)  # type: ignore[no-untyped-call]
+    try:
+        build(crew.directory, redis_url.replace("//", "//tqimap:word@"), crew.redis)
+        done, failed = crew.give("well", 1), crew.give("refused", 2)
+        assert crew.start("--burst").wait(30) == 0
+        assert crew.done(done)
+        assert crew.failed() == [failed]
+        arguments = ["-c", str(crew.directory)]
+        assert admin.main(["status", *arguments]) == 0
+        assert admin.main(["requeue", *arguments, "--all"]) == 0
+        assert "permission" not in crew.output
+    finally:
+        crew.redis.acl_deluser("tqimap")

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import subprocess
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
 from fixtures.redis import need
+from fixtures.workers import until
 
 from tqimap_sandbox import redis as sandbox
 from tqimap_shared import store
@@ -136,3 +138,18 @@ def test_every_server_that_the_sandbox_can_start_passes(tmp_path: Path, server: 
         assert store.check(client) == []
         assert store.place(client) == str(tmp_path / "redis.sock")
         assert Path(store.place(client)).stat().st_mode & 0o077 == 0
+
+
+def test_the_configuration_for_operators_passes(tmp_path: Path) -> None:
+    """A server started with deploy/redis.conf is one that the programs accept."""
+    server = need("")
+    conf = Path(__file__).parents[2] / "deploy" / "redis.conf"
+    places = ["--dir", str(tmp_path), "--unixsocket", str(tmp_path / "redis.sock")]
+    process = subprocess.Popen([server, str(conf), *places], stdout=subprocess.DEVNULL)
+    client = store.connect(RedisSettings(url=f"unix://{tmp_path}/redis.sock"))
+    try:
+        assert until((tmp_path / "redis.sock").exists)
+        assert store.check(client) == []
+        assert client.config_get("maxmemory") == {"maxmemory": str(2**30)}
+    finally:
+        sandbox.stop(process)
