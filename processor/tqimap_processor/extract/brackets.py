@@ -30,7 +30,7 @@ _MEANING = {
 # a blank beside these is no part of the defanging
 _TIGHT = frozenset({"/", "//", ":", ":/", "://", ",", "tt", "xx", "www."})
 _OPENED = re.compile(
-    r"\[{1,4}(\.(?=\w)|dot ?(?=[a-z])|:(?=//)|://?(?=\w)|/(?!\w{1,10}\])(?=\w))", re.IGNORECASE
+    r"\[\[{0,3}(\.(?=\w)|dot ?(?=[a-z])|:(?=//)|://?(?=\w)|/(?!\w{1,10}\])(?=\w))", re.IGNORECASE
 )
 _LABEL = re.compile(r"\[(?<=\.\[)(\w{2,12})\](?=\.\w)")
 _CLOSED = re.compile(r"\.(?<=\w\.)(?:\]{1,4}|\){2,4}|\}{1,4})(?=\w)")

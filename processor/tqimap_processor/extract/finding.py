@@ -73,10 +73,10 @@ _new = object.__new__
 def place(hit: Hit, start: int, end: int, flags: frozenset[str]) -> Finding:
     """Return *hit* as a finding at [*start*, *end*) of the text, with *flags*."""
     finding = _new(Finding)
-    _type(finding, hit.type)
-    _value(finding, hit.value)
+    _type(finding, hit[0])
+    _value(finding, hit[1])
     _start(finding, start)
     _end(finding, end)
     _flags(finding, flags)
-    _attributes(finding, hit.attributes)
+    _attributes(finding, hit[5])
     return finding

@@ -25,6 +25,7 @@ _RESERVED = re.compile(
 )
 
 
+@lru_cache(maxsize=16384)
 def canonical(name: str) -> str | None:
     """Return the A-labels of the host *name* in lower case, or None if it is no domain name."""
     name = name.lower()

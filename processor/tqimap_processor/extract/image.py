@@ -21,7 +21,7 @@ _BREAKS = (
     "\uff0c\uff1b\uff01\uff1f\uff08\uff09\u3010\u3011\u300c\u300d\u300e\u300f\u300a\u300b\u3008\u3009"
 )
 # they end a token, whatever it is: blanks, quotes, brackets that no URL holds
-_HARD = bytes(range(33)) + b"<>\"`{}|^'\x7f"
+_HARD = bytes(range(33)) + b"<>\"`|^'\x7f"
 _SEPARATORS = bytes(32 if byte in _HARD else byte for byte in range(256))
 _HEXES = bytes(104 if chr(byte) in "0123456789abcdefABCDEF" else 32 for byte in range(256))
 _ALNUMS = bytes(97 if byte < 128 and chr(byte).isalnum() else 32 for byte in range(256))

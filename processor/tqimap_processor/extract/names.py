@@ -10,8 +10,16 @@ from typing import TYPE_CHECKING
 
 from tqimap_processor.extract import hosts, urls
 from tqimap_processor.extract.addresses import IPV4, ipv4_flags, is_ipv4, mac
-from tqimap_processor.extract.finding import CIDR, EMAIL, FILENAME, FQDN, IP, IPV6, MAC, Hit
-from tqimap_processor.extract.tlds import BOTH_TLDS, CLASSIC, FILE_TLDS, UNLIKELY, words
+from tqimap_processor.extract.finding import CIDR, EMAIL, FILENAME, FQDN, IP, MAC, Hit
+from tqimap_processor.extract.tlds import (
+    BOTH_TLDS,
+    CLASSIC,
+    FILE_TLDS,
+    METHODS,
+    TLDS,
+    UNLIKELY,
+    words,
+)
 
 
 if TYPE_CHECKING:
@@ -26,10 +34,11 @@ _MAIL = re.compile(
 _LOCAL_START = re.compile(r"[*.!#$%&/?=-]+|(?:.*[/?&])")
 _VERP = re.compile(r"(?:[^=]*\+|bounce|prvs|msprvs|srs\d|btv1)[^=]*=", re.IGNORECASE)
 _TWO = re.compile(rf"({IPV4})[-_](?:({IPV4})|\d{{1,5}})")
+_NUMERIC = re.compile(r"[\d._-]+")
 _MASK = re.compile(r"/(\d{1,2})(?![\w./?-])")
 _MASK_END = re.compile(r"/(\d{1,2})(?=\.?$|[.,;:)\]])")
 _PORT = re.compile(r":(\d{1,5})(?![\w.])")
-_IN_ADDRESS = frozenset({"in-address"})
+IN_ADDRESS = frozenset({"in-address"})
 
 EXTENSIONS = words("""
     exe dll sys scr com pif cpl ocx msi msp bat cmd ps1 psm1 vbs vbe vba js jse wsf wsh hta lnk url
@@ -41,12 +50,15 @@ EXTENSIONS = words("""
     mp3 mp4 avi mov wav pem cer crt key p12 pfx der pdb chm swf application appref-ms
     settingcontent-ms library-ms search-ms iqy slk job ps pcap evtx etl dmp sqlite old bak
 """)
-# receivers of method calls and attributes in code
-_CODE = words("""
-    self this os sys app obj object document window string math console module exports require
-    system java javax util utils event node item data args result response request config ctx array
-    json date element el e i x user form forms file df np pd
+# receivers of method calls and attributes in code: always, and before a method's name
+_CODE = words("self this document window console module exports math java javax util utils obj")
+_MAYBE_CODE = words("""
+    os sys app object string require system event node item data args result response request config
+    ctx array json date element el e i x user form forms file df np pd db conn socket client server
 """)
+# products whose name is a domain's
+_PRODUCTS = words("asp.net ado.net vb.net")
+_PLAIN_TLDS = words("com net org ru info biz cn de fr eu top xyz")
 _ABBREVIATIONS = words("e.g i.e u.s u.k a.m p.m e.u")
 
 
@@ -87,7 +99,7 @@ def _mail(match: re.Match[str]) -> Iterator[Hit]:
         yield Hit(EMAIL, value, begin - 1 - len(local), match.end(), flags, attributes)
     if "unknown-tld" not in flags:
         size = len(domain.strip("[]"))
-        yield Hit(kind, name, inner, inner + size, flags | _IN_ADDRESS, attributes)
+        yield Hit(kind, name, inner, inner + size, flags | IN_ADDRESS, attributes)
 
 
 def domain_of(
@@ -114,7 +126,10 @@ def _judge(token: str, match: re.Match[str], end: int) -> Iterator[Hit]:
     after = token[stop : stop + 1]
     if before == "@" or (after == "@" and "." in token[stop : stop + 64]) or before in {"%", "\\"}:
         return
-    if name[0].isdigit() and (name[-1].isdigit() or "-" in name):
+    if before == "." and token[start - 2 : start - 1] in {"]", "}", "*"} and start > 2:
+        # what stood before the dot was blacked out
+        return
+    if name[0].isdigit() and _NUMERIC.fullmatch(name):
         yield from _numbers(token, name, start, stop, before, end)
         if name.count(".") != 2:
             return
@@ -178,30 +193,38 @@ def _clean(name: str) -> str:
 
 
 def _is_prose(name: str, tld: str, before: str, after: str) -> bool:
-    """Say whether *name* is code, or two sentences without a space between them."""
-    labels = name.split(".")
-    if name.lower() in _ABBREVIATIONS or name.lower().rpartition(".")[0] in _ABBREVIATIONS:
+    """Say whether *name* is code, a product, or two sentences without a space between them."""
+    lowered = name.lower()
+    if lowered in _ABBREVIATIONS or lowered.rpartition(".")[0] in _ABBREVIATIONS:
         return True
-    last = labels[-1]
-    if after in {"(", "="} and tld not in CLASSIC:
+    last = name[-len(tld) :]
+    if last[0].isupper() and not last.isupper() and tld not in _PLAIN_TLDS:
         return True
-    if last[0].isupper() and not last.isupper() and tld not in {"com", "net", "org"}:
+    if last == "NET" and (lowered in _PRODUCTS or not name.isupper()):
         return True
-    if tld not in CLASSIC and labels[0].lower() in _CODE:
+    return tld not in _PLAIN_TLDS and _is_code(lowered, tld, before, after)
+
+
+def _is_code(lowered: str, tld: str, before: str, after: str) -> bool:
+    first, _, rest = lowered.partition(".")
+    if first in _CODE or (tld not in CLASSIC and (after in {"(", "="} or before == "/")):
         return True
-    if before == "/" and tld not in CLASSIC:
-        return True
-    return tld in UNLIKELY and len(labels) < 3
+    if "." in rest:
+        return False
+    return tld in UNLIKELY or (first in _MAYBE_CODE and tld in METHODS)
 
 
 def _domain_flags(name: str, tld: str, before: str) -> frozenset[str] | None:
     """Return the flags of a domain, or None if *name* is a file's."""
-    short = name.count(".") == 1
-    if tld in FILE_TLDS and (short or before in {"/", "\\"}):
+    *labels, _ = name.lower().split(".")
+    if tld in FILE_TLDS and (len(labels) == 1 or before == "/" or labels[-1].isdigit()):
         return None
-    if (tld in BOTH_TLDS or tld in FILE_TLDS) and short:
-        return frozenset({"file-like"})
-    return frozenset()
+    if labels[-1] in EXTENSIONS and tld in EXTENSIONS and labels[-1] not in TLDS:
+        return None
+    if tld == "so" and (labels[0].startswith("lib") or before == "/"):
+        return None
+    shared = tld in BOTH_TLDS or tld in FILE_TLDS
+    return frozenset({"file-like"}) if shared and len(labels) == 1 else frozenset()
 
 
 def _domain(
@@ -218,6 +241,3 @@ def _domain(
         yield from whole
         hit = Hit(FQDN, canonical, start, stop, flags | urls.IN_URL, attributes)
     yield hit
-
-
-__all__ = ["EXTENSIONS", "IPV6", "find"]

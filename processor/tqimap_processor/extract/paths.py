@@ -22,17 +22,17 @@ _STEP = (
     rf"(?!{_WORD}\.(?:exe|dll|sys|bat|ps1|vbs|js|txt|cmd) ){_WORD}"
     rf"(?: (?!<?HK)(?!and |or |to |in ){_WORD}){{0,6}}+ ?\\{{1,2}}"
 )
-_REST = re.compile(rf"(?:{_STEP})*+(?:{_WORD})?")
+_REST = re.compile(rf"(?:{_STEP}){{0,48}}+(?:{_WORD})?")
 _DRIVE = re.compile(r":(?<=[A-Za-z]:)(?<![A-Za-z0-9][A-Za-z]:)\\{1,2}(?=[^\\])")
 _VARIABLE = re.compile(r"%[A-Za-z_()0-9]{2,30}%\\{1,2}")
 _SHARE = re.compile(
     r"\\\\\\{0,2}(?:[A-Za-z0-9][\w.-]{0,253}(?:@(?:SSL|\d{1,5})){0,2}|[?.])\\{1,2}(?=[\w$])"
 )
-_KEY = re.compile(
-    r"<?\b(?:HKEY_(?:LOCAL_MACHINE|CURRENT_USER|CLASSES_ROOT|USERS|CURRENT_CONFIG|PERFORMANCE_DATA)"
-    r"|HK(?:LM|CU|CR|U|CC))>?:?\\{1,2}",
-    re.IGNORECASE,
+_HIVE = (
+    r"(?:EY_(?:LOCAL_MACHINE|CURRENT_USER|CLASSES_ROOT|USERS|CURRENT_CONFIG|PERFORMANCE_DATA)"
+    r"|LM|CU|CR|U|CC)>?:?\\{1,2}"
 )
+_KEYS = tuple(re.compile(rf"{hk}(?<![A-Za-z0-9_]{hk})(?i:{_HIVE})") for hk in ("HK", "hk", "Hk"))
 _SPACED_FILE = re.compile(
     r"(?: [^\\/:*?\"'<>|\s,;]{1,60}){1,5}(?<=\.\w{3})\w?(?=[\"']|\r?$)", re.MULTILINE
 )
@@ -48,7 +48,7 @@ _UNIX_ROOT = re.compile(
 _HOME = re.compile(r"~/(?<![\w./:~-]~/)(?=[\w.])")
 _UNIX_WORD = r"[\w.+@%~#$={}-]{1,255}+"
 _UNIX_REST = re.compile(
-    rf"(?:{_UNIX_WORD}(?: (?!and |or |to |in ){_UNIX_WORD}){{0,2}}+/)*+(?:{_UNIX_WORD})?"
+    rf"(?:{_UNIX_WORD}(?: (?!and |or |to |in ){_UNIX_WORD}){{0,2}}+/){{0,48}}+(?:{_UNIX_WORD})?"
 )
 _ENDS = ".,;:!?'\")]}"
 
@@ -63,8 +63,13 @@ def find(text: str) -> Iterator[Hit]:
 
 
 def _keys(text: str) -> Iterator[Hit]:
-    for root in _KEY.finditer(text) if "HK" in text or "hk" in text else ():
-        hit = _windows_hit(text, root.start(), root.end(), REGISTRY)
+    done = 0
+    for root in (root for pattern in _KEYS for root in pattern.finditer(text)):
+        if root.start() < done:
+            continue
+        start = root.start() - (text[root.start() - 1 : root.start()] == "<")
+        hit = _windows_hit(text, start, root.end(), REGISTRY)
+        done = hit.end if hit else root.end()
         if hit and "<" not in hit.value.partition(">")[2] + ("" if ">" in hit.value else hit.value):
             yield hit
 

@@ -38,10 +38,12 @@ _INVISIBLE = "\u00ad\u180e\u200b\u200c\u200d\u200e\u200f\u2060\ufeff"
 class Refanged:
     """A text after refanging: *text*, and the way back to the original's offsets."""
 
-    __slots__ = ("_passes", "text")
+    __slots__ = ("_folded", "_passes", "text")
 
     def __init__(self, text: str) -> None:
         self.text = _single(text)
+        # look-alikes were put right somewhere: only a comparison tells where
+        self._folded = self.text is not text
         # each pass: starts in the new text, the same places in the old one; ascending
         self._passes: list[tuple[list[int], list[int]]] = []
         if not text.isascii():
@@ -51,24 +53,24 @@ class Refanged:
 
     @property
     def changed(self) -> bool:
-        """Whether anything moved."""
-        return bool(self._passes)
+        """Whether anything is different."""
+        return self._folded or bool(self._passes)
 
-    def start(self, position: int) -> int:
-        """Lead the start of a span back to the original text."""
+    def span(self, start: int, end: int) -> tuple[int, int, bool]:
+        """Lead [*start*, *end*) back to the original text; also say whether it was rewritten."""
+        rewritten = self._folded
         for new, old in reversed(self._passes):
-            at = bisect_right(new, position) - 1
-            position += old[at] - new[at]
-        return position
-
-    def end(self, position: int) -> int:
-        """Lead the end of a span (the place behind its last character) back likewise."""
-        for new, old in reversed(self._passes):
-            at = bisect_left(new, position)
-            if at == len(new) or new[at] != position:
-                at -= 1
-            position += old[at] - new[at]
-        return position
+            first = bisect_right(new, start) - 1
+            last = bisect_left(new, end, first)
+            shift = old[first] - new[first]
+            if last == first + 1 and (last == len(new) or new[last] != end):
+                end += shift
+            else:
+                rewritten = rewritten or last > first + 1
+                last -= last == len(new) or new[last] != end
+                end += old[last] - new[last]
+            start += shift
+        return start, end, rewritten
 
     def _apply(self, *found: Iterable[Edit]) -> None:
         edits = sorted((edit for one in found for edit in one), key=_longest_first)

@@ -20,10 +20,14 @@ _DEFANGED = frozenset({"defanged"})
 # a dot, an at or a colon before something that could be the rest of a name
 _TRIGGER = re.compile(rb"\.(?=[\w\xff-])|://|@(?=\[)")
 _PERCENT = re.compile(rb"https?%3a%2f%2f", re.IGNORECASE)
-_VERSION = re.compile(
-    rb"(?:\b(?:v|ver|version|versions|build|release|firmware|oid|section|chapter|sect|rev|revision)"
-    rb"[.:=]?\s{0,2}|\xa7\s?)$"
-)
+# words before a dotted quad that make it the number of a version or a section
+_VERSIONS = tuple(
+    word.encode()
+    for word in (
+        "version", "versions", "ver", "build", "release", "firmware", "revision", "rev", "oid",
+        "section", "sect", "chapter", "v",
+    )
+)  # fmt: skip
 _by_place = attrgetter("start", "end")
 
 # a hit and the place that its offsets count from
@@ -34,7 +38,8 @@ def extract(text: str) -> Sequence[Finding]:
     """Return every finding in *text*, one an occurrence, sorted by place."""
     refanged = Refanged(text)
     image = Image(refanged.text)
-    found = [*_tokens(refanged.text, image), *_whole(refanged.text, image)]
+    found = _tokens(refanged.text, image)
+    found += _whole(refanged.text, image)
     placed = _lead_back(text, refanged, found) if refanged.changed else _placed(found)
     placed.sort(key=_by_place)
     return placed
@@ -52,34 +57,45 @@ def _whole(text: str, image: Image) -> Iterator[_Found]:
             yield hit, 0
 
 
-def _tokens(text: str, image: Image) -> Iterator[_Found]:
-    """Yield the hits of every token that holds a trigger, with the token's place."""
+def _tokens(text: str, image: Image) -> list[_Found]:
+    """Return the hits of every token that holds a trigger, with the token's place."""
     view = image.tokens
     seen: dict[str, tuple[Hit, ...]] = {}
+    found: list[_Found] = []
     done = 0
     for trigger in _TRIGGER.finditer(image.bytes):
         at = trigger.start()
         if at < done:
             continue
-        start = view.rfind(b" ", max(done, at - tokens.MAX_BACK), at) + 1 or max(
-            done, at - tokens.MAX_BACK
-        )
-        end = view.find(b" ", at, at + tokens.MAX_AHEAD)
-        if end < 0:
-            end = min(at + tokens.MAX_AHEAD, len(view))
-        done = end
-        token = text[start:end]
+        start, done = _token(view, at, done)
+        token = text[start:done]
         hits = seen.get(token)
         if hits is None:
             hits = seen[token] = tokens.read(token)
-        for hit in hits:
-            if hit.type is IP and hit.start == 0 and _is_version(image.lower, start):
-                continue
-            yield hit, start
+        found += [
+            (hit, start)
+            for hit in hits
+            if hit[0] is not IP or hit[2] or not _is_version(image.lower, start)
+        ]
+    return found
+
+
+def _token(view: bytes, at: int, done: int) -> tuple[int, int]:
+    """Return where the token around *at* begins and ends; it begins at *done* at the earliest."""
+    back = at - tokens.MAX_BACK
+    back = max(back, done)
+    start = view.rfind(b" ", back, at) + 1 or back
+    end = view.find(b" ", at, at + tokens.MAX_AHEAD)
+    return start, end if end >= 0 else min(at + tokens.MAX_AHEAD, len(view))
 
 
 def _is_version(lower: bytes, start: int) -> bool:
-    return _VERSION.search(lower[max(0, start - 12) : start]) is not None
+    """Say whether one of _VERSIONS stands before *start* as a whole word."""
+    before = lower[max(0, start - 12) : start].rstrip(b" \t").rstrip(b".:=")
+    if not before.endswith(_VERSIONS):
+        return False
+    word = max((word for word in _VERSIONS if before.endswith(word)), key=len)
+    return not before[: -len(word)][-1:].isalnum()
 
 
 def _placed(found: list[_Found]) -> list[Finding]:
@@ -88,12 +104,12 @@ def _placed(found: list[_Found]) -> list[Finding]:
 
 def _lead_back(text: str, refanged: Refanged, found: list[_Found]) -> list[Finding]:
     placed = []
+    span = refanged.span
     for hit, at in found:
-        new_start, new_end = at + hit.start, at + hit.end
-        start, end = refanged.start(new_start), refanged.end(new_end)
-        same = (
-            end - start == new_end - new_start
-            and text[start:end] == refanged.text[new_start:new_end]
-        )
-        placed.append(place(hit, start, end, hit.flags if same else hit.flags | _DEFANGED))
+        first, last = at + hit[2], at + hit[3]
+        start, end, rewritten = span(first, last)
+        if rewritten and text[start:end] != refanged.text[first:last]:
+            placed.append(place(hit, start, end, hit[4] | _DEFANGED))
+        else:
+            placed.append(place(hit, start, end, hit[4]))
     return placed

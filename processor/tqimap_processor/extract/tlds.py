@@ -27,13 +27,18 @@ SPECIAL = words("""
 UNLIKELY = words("coin lib test example invalid localhost localdomain workgroup home")
 
 # top-level domains that are far more often a file's extension
-FILE_TLDS = words("zip mov py sh md ps cab bat java")
+FILE_TLDS = words("zip mov py sh md ps cab bat java data dot")
 # top-level domains that are a file's extension as well, but mostly a domain's end
 BOTH_TLDS = words("pl rs cc ai app so pub bz tf st la gdn vi as ml mk mm cs am kt ts")
 # top-level domains that no method, attribute or English word shares
 CLASSIC = words("""
     com net org info biz edu gov mil int ru cn uk de fr eu jp br in it nl au ca ch es pl se us io co
     me tv cc xyz top site online club icu tk ml ga cf gq pw su ua kr tw hk ir tr za mx
+""")
+# top-level domains that are methods and attributes in code
+METHODS = words("""
+    run name open link click select show call group date watch store live save id new host forum map
+    read post format design studio works
 """)
 # those that end a name written out in words
 SPOKEN = words("com net org info biz edu gov mil ru cn uk de fr eu jp br nl io co xyz")

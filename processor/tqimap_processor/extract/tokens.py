@@ -11,7 +11,8 @@ from typing import TYPE_CHECKING
 
 from tqimap_processor.extract import hosts, names, urls
 from tqimap_processor.extract.addresses import ipv4_flags, is_ipv4
-from tqimap_processor.extract.finding import FQDN, IP, Hit
+from tqimap_processor.extract.finding import EMAIL, FQDN, IP, Hit
+from tqimap_processor.extract.tlds import BOTH_TLDS, CLASSIC
 
 
 if TYPE_CHECKING:
@@ -21,33 +22,46 @@ if TYPE_CHECKING:
 # longer tokens are cut: behind the cut begins a new token
 MAX_BACK = 512
 MAX_AHEAD = 2560
+_MAIL = re.compile(r"[a-z0-9](?:[a-z0-9_+-]|\.(?!\.|@)){0,63}@([a-z0-9.-]+)")
+_SETTLED = CLASSIC - BOTH_TLDS
 _SCHEME_HERE = re.compile(r"(?<![A-Za-z])" + urls.SCHEME.pattern, re.IGNORECASE)
 
 
 def read(token: str) -> tuple[Hit, ...]:
     """Return the hits of *token* in the order of their places."""
-    if is_ipv4(token):
+    if "://" in token:
+        return urls.plain(token) or tuple(_mixed(token))
+    if "@" in token:
+        mail = _MAIL.fullmatch(token)
+        plain = _mail(token, mail[1]) if mail else ()
+    elif is_ipv4(token):
         return (Hit(IP, token, 0, len(token), ipv4_flags(token)),)
-    if "://" not in token:
-        name = hosts.ASCII_NAME.fullmatch(token)
-        if name and (simple := _simple(token)):
-            return simple
-        return tuple(names.find(token, 0, len(token)))
-    return urls.plain(token) or tuple(_mixed(token))
+    else:
+        plain = _name(token)
+    return plain or tuple(names.find(token, 0, len(token)))
 
 
-def _simple(token: str) -> tuple[Hit, ...]:
+def _name(token: str) -> tuple[Hit, ...]:
     """Return the one domain that an all lower-case *token* is, if its last label settles that."""
-    tld = token[token.rindex(".") + 1 :]
-    if tld not in _SETTLED:
+    if token[token.rfind(".") + 1 :] not in _SETTLED:
         return ()
     name = hosts.canonical(token)
+    if name != token:
+        return ()
+    return (Hit(FQDN, name, 0, len(token), hosts.flags(name), hosts.attributes(name)),)
+
+
+def _mail(token: str, domain: str) -> tuple[Hit, ...]:
+    """Return address and domain of *token*, which is a plain e-mail address in lower case."""
+    name = hosts.canonical(domain)
+    if name != domain:
+        return ()
+    flags, attributes = hosts.flags(name), hosts.attributes(name)
+    start = len(token) - len(name)
     return (
-        (Hit(FQDN, name, 0, len(token), hosts.flags(name), hosts.attributes(name)),) if name else ()
+        Hit(EMAIL, token, 0, len(token), flags, attributes),
+        Hit(FQDN, name, start, len(token), flags | names.IN_ADDRESS, attributes),
     )
-
-
-_SETTLED = frozenset({"com", "net", "org", "ru", "info", "biz", "cn", "de", "uk", "top", "xyz"})
 
 
 def _mixed(token: str) -> Iterator[Hit]:

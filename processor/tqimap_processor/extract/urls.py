@@ -17,7 +17,7 @@ from tqimap_processor.extract.addresses import (
     is_ipv4,
     number_host,
 )
-from tqimap_processor.extract.finding import FQDN, IP, IPV6, NO_FLAGS, URL, Hit
+from tqimap_processor.extract.finding import FQDN, IP, IPV6, URL, Hit
 
 
 if TYPE_CHECKING:
@@ -42,8 +42,8 @@ _AUTHORITY = re.compile(
 )
 _QUOTED = re.compile(r"&(?:quot|gt|lt|nbsp|#34|#39|#62|#60|apos);", re.IGNORECASE)
 _NEXT = re.compile(r"[,;|)\]](?:https?|ftp)://", re.IGNORECASE)
-_KEPT_COMMA = re.compile(r"[\d,]+(?:\.s?html?)?|[^,]*[/=?&](?!/)[^,]*.*")
-_COLUMN = re.compile(r",(?:[^,]*[.:@]|[^/=?&]*$|,)")
+_KEPT_COMMA = re.compile(r"[\d,]+(?:\.\w{1,5})?|[^,]*[/=?&](?!/)[^,]*.*")
+_NEW_COLUMN = re.compile(r",(?:[A-Z][a-z]|,|$|\[)")
 _TRAILING = ".,;:!?*'\"[({<|\\`~^&$"
 _PAIRS = {")": "(", "]": "[", "}": "{", ">": "<"}
 
@@ -54,7 +54,8 @@ def plain(token: str) -> tuple[Hit, ...] | None:
     if not match:
         return None
     scheme, host, port, tail = match.groups()
-    if tail and ("=" in tail or "%" in tail):
+    # it may be a wrapper
+    if tail and ("ttp" in tail or "TTP" in tail):
         return None
     start = len(scheme) + 3
     kind = _host(host)
@@ -107,8 +108,11 @@ def _end(token: str, authority: int) -> int:
 def _comma(token: str, start: int, end: int) -> int:
     """Cut at the first comma if a new column begins there."""
     at = token.find(",", start, end)
-    if at < 0 or "?" in token[start:at]:
+    if at < 0:
         return end
+    if "?" in token[start:at]:
+        column = _NEW_COLUMN.search(token, at, end)
+        return column.start() if column else end
     rest = token[at + 1 : end]
     return end if _KEPT_COMMA.fullmatch(rest) and "://" not in rest else at
 
@@ -207,6 +211,3 @@ def _unknown(host: str) -> tuple[str, str, frozenset[str], tuple[tuple[str, str]
 
 def _port(port: str | None) -> tuple[tuple[str, str], ...]:
     return (("Port", port),) if port else ()
-
-
-__all__ = ["IN_URL", "NO_FLAGS", "SCHEME", "find", "plain", "schemeless"]
