@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import logging
 import socket
 import threading
@@ -246,6 +247,7 @@ def test_what_the_proxy_library_would_send_wrongly_is_refused(
     ("settings", "sentence"),
     [
         ({"server": "127.0.0.1", "port": 1}, "nothing listens there"),
+        ({"server": "localhost", "port": 1}, "nothing listens there"),
         ({"server": "no-such-name.invalid"}, "its name has no address"),
         (
             {"server": "no-such-name.invalid", "proxy_address": "127.0.0.1"},
@@ -258,6 +260,13 @@ def test_a_server_that_is_away_is_tried_later(settings: dict[str, object], sente
     error = fault(Mailbox.model_validate(settings))
     assert isinstance(error, TryLater)
     assert sentence in str(error)
+
+
+def test_a_server_that_is_no_name_stops() -> None:
+    """Such a name can never be reached."""
+    error = fault(Mailbox(server="a..b"))
+    assert isinstance(error, StopProcess)
+    assert "is not a host name" in str(error)
 
 
 @pytest.fixture(params=["direct", "socks5h", "starttls", "starttls by socks5h"])
@@ -346,6 +355,63 @@ def test_nothing_older_than_tls_1_2_is_offered() -> None:
     assert b"\x00\x2b\x00\x05\x04\x03\x04\x03\x03" in hello
     assert isinstance(error, TryLater)
     assert "TLS 1.2 or later" in str(error)
+
+
+def test_a_dripping_tls_handshake_does_not_exceed_the_deadline() -> None:
+    """The deadline counts for the whole handshake, not for each byte of it."""
+    over = threading.Event()
+
+    def answer(listener: socket.socket) -> None:
+        connection, _ = listener.accept()
+        with connection, contextlib.suppress(OSError):
+            connection.sendall(b"\x16\x03\x03\x40\x00\x02\x00\x3f\xf0")
+            while not over.wait(0.1):
+                connection.sendall(b"\x00")
+
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        thread = threading.Thread(target=answer, args=(listener,))
+        thread.start()
+        begin = time.monotonic()
+        error = fault(Mailbox(server="127.0.0.1", port=listener.getsockname()[1]), seconds=0.7)
+        over.set()
+        thread.join()
+    assert isinstance(error, TryLater)
+    assert "TLS handshake in time" in str(error)
+    assert time.monotonic() - begin < 1.5
+
+
+@pytest.fixture
+def two_addresses(monkeypatch: pytest.MonkeyPatch) -> str:
+    """Give a name two addresses, of which only the second leads to a server."""
+    system = socket.getaddrinfo
+
+    def answer(host: str, port: int, *rest: int) -> list[tuple[object, ...]]:
+        hosts = ["127.0.0.9", "127.0.0.1"] if host == "two.test" else [host]
+        return [one for name in hosts for one in system(name, port, *rest)]
+
+    monkeypatch.setattr(socket, "getaddrinfo", answer)
+    return "two.test"
+
+
+@DOVECOT
+def test_all_addresses_of_a_name_are_tried_by_proxy(
+    dovecot: Dovecot, start_proxy: Callable[..., Proxy], two_addresses: str
+) -> None:
+    """The first address that the proxy reaches serves."""
+    proxy = start_proxy()
+    way = by_proxy(proxy.port, "socks5")
+    assert works(dovecot.mailbox(dovecot.user(), server=two_addresses, security="none", **way))
+    assert [host for host, _ in proxy.destinations] == ["127.0.0.9", "127.0.0.1"]
+
+
+def test_a_fault_of_the_proxy_itself_is_met_once(
+    start_proxy: Callable[..., Proxy], two_addresses: str
+) -> None:
+    """However many addresses a name has: a wrong password given twice may lock an account."""
+    proxy = start_proxy(fault="close")
+    settings = {"server": two_addresses, **by_proxy(proxy.port, "socks5")}
+    fault(Mailbox.model_validate(settings))
+    assert [host for host, _ in proxy.destinations] == ["127.0.0.9"]
 
 
 def test_what_comes_back_is_a_plain_socket(start_proxy: Callable[..., Proxy]) -> None:
