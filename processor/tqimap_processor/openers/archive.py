@@ -7,6 +7,8 @@ what counts is what comes out, in steps, until the room is used up.
 from __future__ import annotations
 
 import io
+import lzma
+import struct
 import sys
 import zipfile
 import zlib
@@ -27,7 +29,16 @@ _STEP = 65_536
 _ENTRY = b"PK\x01\x02"
 _LOCAL_HEADER = 30
 _IS_ENCRYPTED = 1
-_BROKEN = (zipfile.BadZipFile, zlib.error, EOFError, OSError, ValueError, NotImplementedError)
+_BROKEN = (
+    zipfile.BadZipFile,
+    zlib.error,
+    lzma.LZMAError,
+    struct.error,
+    EOFError,
+    OSError,
+    ValueError,
+    NotImplementedError,
+)
 
 
 def open_zip(source: Source) -> Opened:
@@ -55,7 +66,8 @@ class _Unpacking:
         self._passwords = [word.encode() for word in words][: source.limits.passwords]
 
     def opened(self) -> Opened:
-        files = [info for info in self._archive.infolist() if not info.is_dir()]
+        # is_dir() fails on an empty name
+        files = [info for info in self._archive.infolist() if not info.filename.endswith("/")]
         overlapping = _overlapping(files)
         children, problems = [], []
         for number, info in enumerate(files):

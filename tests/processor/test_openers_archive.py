@@ -1,0 +1,203 @@
+"""The ZIP opener: entries, passwords, bombs, lies."""
+
+from __future__ import annotations
+
+import base64
+import struct
+import zipfile
+import zlib
+from dataclasses import replace
+from time import process_time
+
+import pytest
+from fixtures.built_mail import artefacts, mixed, part, report, source, zipped
+
+from tqimap_processor.openers.archive import open_zip
+from tqimap_processor.walk import walk
+from tqimap_shared.settings import Limits
+
+
+MIB = 2**20
+# made by Info-ZIP: a.txt holds "http://locked-room.com/", password "infected"
+LOCKED = base64.b64decode(
+    "UEsDBAoACQAAAEJVeF3CAeE2IwAAABcAAAAFAAAAYS50eHSC9gglIUgUMZD4ReyTOJUQqBG5QfCmSHBf"
+    "v1W7EOvw8Ygs1lBLBwjCAeE2IwAAABcAAABQSwECHgMKAAkAAABCVXhdwgHhNiMAAAAXAAAABQAAAAAA"
+    "AAABAAAApIEAAAAAYS50eHRQSwUGAAAAAAEAAQAzAAAAVgAAAAAA"
+)
+# likewise, password "sesame-4711"
+SESAME = base64.b64decode(
+    "UEsDBAoACQAAAEJVeF3CAeE2IwAAABcAAAAFAAAAYS50eHQfk+CS3t1DrJYHxSm24VUiCQE1X6umE4lN"
+    "l2P4XaADHXB+8lBLBwjCAeE2IwAAABcAAABQSwECHgMKAAkAAABCVXhdwgHhNiMAAAAXAAAABQAAAAAA"
+    "AAABAAAApIEAAAAAYS50eHRQSwUGAAAAAAEAAQAzAAAAVgAAAAAA"
+)
+
+
+def _problems(data: bytes) -> list[str]:
+    opened = open_zip(source(data))
+    return [one.kind for child in opened.children for one in child.problems] + [
+        one.kind for one in opened.problems
+    ]
+
+
+def test_entries_are_children() -> None:
+    """Files are children in the archive's order; directories are none."""
+    opened = open_zip(source(zipped(("d/", b""), ("d/a.txt", b"one"), ("b.txt", b"two"))))
+    assert [(one.name, one.data, one.how) for one in opened.children] == [
+        ("d/a.txt", b"one", "archive-entry"),
+        ("b.txt", b"two", "archive-entry"),
+    ]
+    assert not opened.problems
+
+
+def test_zip_in_zip_in_mail() -> None:
+    """Archives inside archives are opened, and a finding names its place."""
+    inner = zipped(("note.txt", b"http://inner-room.com/x"))
+    raw = mixed(part(zipped(("in.zip", inner)), "application/zip", name="out.zip"))
+    (found,) = [one for one in report(raw).decisions if one.type == "URL"]
+    assert (found.found[0].artefact, found.found[0].where) == ("1.1.1", "text")
+
+
+def test_customary_password_opens_an_archive() -> None:
+    """The password that analysts use is tried."""
+    assert open_zip(source(LOCKED)).children[0].data == b"http://locked-room.com/"
+
+
+def test_password_told_in_the_mail_opens_an_archive_before_it() -> None:
+    """A password in the body is used, even if the body comes after the archive."""
+    body = b"Content-Type: text/plain\r\n\r\nThe password is: sesame-4711.\r\n"
+    tree = walk(mixed(part(SESAME, "application/zip", name="s.zip"), body), Limits())
+    assert [one.data for one in tree if one.how == "archive-entry"] == [b"http://locked-room.com/"]
+
+
+def test_unknown_password_is_a_problem_and_the_name_stays() -> None:
+    """An entry that cannot be read is an artefact with its name and no hash among the findings."""
+    (child,) = open_zip(source(SESAME)).children
+    assert (child.name, child.data) == ("a.txt", b"")
+    assert [one.kind for one in child.problems] == ["encrypted"]
+
+
+def test_decryption_is_limited() -> None:
+    """Decryption in Python is slow, so its bytes are counted apart."""
+    limited = replace(source(LOCKED), limits=Limits(encrypted=4))
+    (child,) = open_zip(limited).children
+    assert (child.data, [one.kind for one in child.problems]) == (b"http", ["truncated"])
+
+
+def test_flat_bomb_stops_at_the_budget() -> None:
+    """A gibibyte of zeros is read to the limit for one artefact, quickly, and flagged."""
+    with_bomb = _bomb(1024)
+    start = process_time()
+    (child,) = open_zip(source(with_bomb)).children
+    assert process_time() - start < 3
+    assert len(child.data) == Limits().artefact
+    assert [one.kind for one in child.problems] == ["truncated"]
+
+
+def test_nested_bomb_stops_at_the_budget_of_the_tree() -> None:
+    """Sixteen archives of sixteen archives of zeros cannot exceed the bytes of a mail."""
+    level = zipped(*((f"{n}.bin", bytes([n]) * MIB) for n in range(16)))
+    level = zipped(*((f"{n}.zip", level + bytes([n])) for n in range(16)))
+    level = zipped(*((f"{n}.zip", level + bytes([n])) for n in range(16)))
+    limits = Limits(unpacked=40 * MIB)
+    start = process_time()
+    tree = walk(mixed(part(level, "application/zip", name="b.zip")), limits)
+    assert process_time() - start < 5
+    assert sum(one.size for one in tree[1:]) <= limits.unpacked
+    assert "too-large" in {problem.kind for one in tree for problem in one.problems}
+
+
+def test_room_left_for_the_tree_is_respected() -> None:
+    """An archive gets no more bytes than the mail has left."""
+    data = zipped(("a", b"x" * 100), ("b", b"y" * 100), ("c", b"z"))
+    opened = open_zip(replace(source(data), room=150))
+    assert [len(child.data) for child in opened.children] == [100, 50]
+    assert [one.kind for one in opened.problems] == ["too-large"]
+
+
+def test_entries_beyond_the_count_are_left_out() -> None:
+    """The number of children is limited, and what was left out is said."""
+    data = zipped(*((f"{n}", b"") for n in range(12)))
+    opened = open_zip(replace(source(data), limits=Limits(children=10)))
+    assert len(opened.children) == 10
+    assert opened.problems[0].detail == "2 entries left out"
+
+
+def test_huge_directory_is_not_read() -> None:
+    """An archive of more entries than allowed is not opened at all."""
+    limited = replace(source(zipped(("a", b""), ("b", b""))), limits=Limits(archive_entries=1))
+    assert [one.kind for one in open_zip(limited).problems] == ["too-many"]
+
+
+@pytest.mark.parametrize("method", [zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED, zipfile.ZIP_LZMA])
+def test_understated_size_is_read_to_the_end_and_named(method: int) -> None:
+    """A directory that claims ten bytes hides nothing."""
+    content = b"http://understated.com/ " * 9
+    data = zipped(("a.txt", content), method=method)
+    directory = data.rindex(b"PK\x01\x02") + 24
+    lying = data[:directory] + struct.pack("<I", 10) + data[directory + 4 :]
+    (child,) = open_zip(source(lying)).children
+    assert child.data == content
+    assert [one.kind for one in child.problems] == ["wrong-size"]
+
+
+def test_overlapping_entries_are_named() -> None:
+    """Two entries over the same bytes, as in dense bombs, are a problem of both."""
+    data = zipped(("a.txt", b"x" * 1000), ("b.txt", b"y"))
+    second = data.rindex(b"PK\x01\x02") + 42
+    lying = data[:second] + struct.pack("<I", 0) + data[second + 4 :]
+    assert _problems(lying).count("overlapping") == 2
+
+
+def test_broken_archives_are_problems() -> None:
+    """Cut, garbled and empty archives raise nothing."""
+    good = zipped(("a.txt", b"some text that is long enough to be worth it" * 9))
+    garbled = good[:45] + bytes(20) + good[65:]
+    assert _problems(good[:-30]) == ["malformed"]
+    assert _problems(garbled) == ["malformed"]
+    assert _problems(b"PK\x03\x04") == ["malformed"]
+    assert _problems(zipped()) == []
+
+
+def test_unknown_method_is_a_problem() -> None:
+    """A compression that Python does not know leaves the name and says so."""
+    data = zipped(("a.txt", b"x"))
+    directory = data.rindex(b"PK\x01\x02") + 10
+    odd = data[:8] + b"\x61\0" + data[10:directory] + b"\x61\0" + data[directory + 2 :]
+    assert _problems(odd) == ["unsupported"]
+
+
+def test_names_are_evidence_never_paths() -> None:
+    """Names that would write elsewhere come through as they are, each trick flagged."""
+    names = ["../../etc/passwd", "C:\\x.txt", "a\u202etxt.exe", "invoice.pdf.exe", "CON.txt"]
+    tree = walk(
+        mixed(part(zipped(*((n, n.encode()) for n in names)), "application/zip", name="z.zip")),
+        Limits(),
+    )
+    tricks = {one.name: [each.kind for each in one.problems] for one in tree[2:]}
+    assert tricks == {
+        "../../etc/passwd": ["name-traversal"],
+        "C:\\x.txt": ["name-traversal"],
+        "a\u202etxt.exe": ["name-bidi"],
+        "invoice.pdf.exe": ["name-double-extension"],
+        "CON.txt": ["name-device"],
+    }
+
+
+def test_document_is_a_zip_for_now() -> None:
+    """Office documents yield their parts, so that their text is searched."""
+    document = zipped(("[Content_Types].xml", b"<x/>"), ("word/document.xml", b"<w>a.com</w>"))
+    raw = mixed(part(document, "application/msword", name="a.docx"))
+    assert artefacts(raw)["1.2"] == "archive-entry text word/document.xml"
+
+
+def _bomb(mebibytes: int) -> bytes:
+    """Return an archive whose one entry holds so many *mebibytes* of zeros."""
+    packer = zlib.compressobj(9, zlib.DEFLATED, -15)
+    # blocks that end in a full flush stand alone, so one can be repeated
+    block = packer.compress(bytes(MIB)) + packer.flush(zlib.Z_FULL_FLUSH)
+    stream = block * mebibytes + b"\x03\0"
+    fields = struct.pack("<HHHHHIIIHH", 20, 0, 8, 0, 0, 0, len(stream), mebibytes * MIB, 5, 0)
+    local = b"PK\x03\x04" + fields + b"zeros" + stream
+    entry = b"PK\x01\x02\x14\0" + fields + bytes(14) + b"zeros"
+    end = struct.pack("<4sHHHHIIH", b"PK\x05\x06", 0, 0, 1, 1, len(entry), len(local), 0)
+    return local + entry + end

@@ -1,0 +1,96 @@
+"""The registry of openers, and what happens when one of them fails."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import pytest
+from fixtures.built_mail import mail, source, zipped
+from rq.timeouts import JobTimeoutException
+
+from tqimap_processor.detect import detect
+from tqimap_processor.openers import OPENERS, open_artefact
+
+
+if TYPE_CHECKING:
+    from tqimap_processor.artefact import Opened
+    from tqimap_processor.openers import Opener, Source
+
+NOTE = b"http://some-place.com/"
+CASES = {
+    "mail": mail(NOTE),
+    "html": b"<html><a href=http://some-place.com/>",
+    "text": NOTE,
+    "zip": zipped(("a.txt", NOTE)),
+    "jar": zipped(("META-INF/MANIFEST.MF", NOTE)),
+    "apk": zipped(("AndroidManifest.xml", NOTE)),
+    "docx": zipped(("word/document.xml", NOTE)),
+    "xlsx": zipped(("xl/workbook.xml", NOTE)),
+    "pptx": zipped(("ppt/presentation.xml", NOTE)),
+    "odf": zipped(
+        ("mimetype", b"application/vnd.oasis.opendocument.text"), ("a.xml", NOTE), method=0
+    ),
+    "epub": zipped(("mimetype", b"application/epub+zip"), ("a.xml", NOTE), method=0),
+}
+
+
+def test_every_opener_has_a_case() -> None:
+    """Whoever registers an opener adds a case of its format here."""
+    assert set(CASES) == set(OPENERS)
+
+
+@pytest.mark.parametrize("kind", CASES)
+def test_case_is_detected_and_opened(kind: str) -> None:
+    """Each format is recognised by its content, and what it holds comes out."""
+    assert detect(CASES[kind]) == kind
+    opened = open_artefact(kind, source(CASES[kind]))
+    assert not opened.problems
+    held = [span.text for span in opened.spans] + [one.data.decode() for one in opened.children]
+    assert any("http://some-place.com/" in one for one in held)
+
+
+@pytest.mark.parametrize("kind", CASES)
+def test_garbled_case_is_no_exception(kind: str) -> None:
+    """Each opener survives its format cut short and overwritten in the middle."""
+    data = CASES[kind]
+    for end in range(0, len(data), 7):
+        assert not _failed(open_artefact(kind, source(data[:end])))
+        assert not _failed(open_artefact(kind, source(data[:end] + b"\0\xff\0" + data[end + 3 :])))
+
+
+def test_kind_without_opener_shows_nothing() -> None:
+    """What nobody can open is kept closed."""
+    opened = open_artefact("unknown", source(b"\0\1"))
+    assert (opened.spans, opened.children, opened.problems) == ((), (), ())
+
+
+@pytest.mark.parametrize("error", [ValueError, RecursionError, MemoryError, GeneratorExit])
+def test_failing_opener_is_a_problem(
+    error: type[BaseException], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Whatever an opener raises becomes a problem that names the error and quotes nothing."""
+    monkeypatch.setitem(OPENERS, "text", _raising(error("secret content")))
+    (problem,) = open_artefact("text", source(b"x")).problems
+    assert (problem.kind, problem.detail) == ("opener-failed", error.__name__)
+
+
+@pytest.mark.parametrize("error", [KeyboardInterrupt, SystemExit, JobTimeoutException])
+def test_end_of_the_job_is_not_an_openers_failure(
+    error: type[BaseException], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A deadline or an interrupt that strikes inside an opener goes on to who set it."""
+    monkeypatch.setitem(OPENERS, "text", _raising(error()))
+    with pytest.raises(error):
+        open_artefact("text", source(b"x"))
+
+
+def _failed(opened: Opened) -> bool:
+    return any(one.kind == "opener-failed" for one in opened.problems)
+
+
+def _raising(error: BaseException) -> Opener:
+    def opener(source: Source, /) -> Opened:
+        del source
+        raise error
+
+    return opener
