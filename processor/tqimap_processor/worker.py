@@ -60,6 +60,17 @@ class MailQueue(Queue):
         return bool(self.connection.set(key, 1, nx=True, ex=MAINTENANCE_LOCK))
 
 
+class MailScheduler(RQScheduler):
+    """rq's scheduler, which ends without a traceback when Redis goes away: it is started anew."""
+
+    def work(self) -> None:
+        """Enqueue retries that are due, until told to stop or Redis is away."""
+        try:
+            super().work()  # type: ignore[no-untyped-call]
+        except AWAY:
+            LOG.warning("Redis is away: retries wait for its return")
+
+
 class MailWorker(Worker):
     """A worker on the one queue of *settings*, under the name of *slot*."""
 
@@ -184,6 +195,14 @@ class MailWorker(Worker):
         if not isinstance(exc_info[1], TqimapError):
             super().handle_exception(job, *exc_info)
 
+    def teardown(self) -> None:
+        """Leave no listening thread behind when Redis is away."""
+        try:
+            super().teardown()  # type: ignore[no-untyped-call]
+        finally:
+            if self.pubsub_thread:
+                self.pubsub_thread.stop()
+
     def run_maintenance_tasks(self) -> None:
         """Do rq's maintenance, then ours."""
         super().run_maintenance_tasks()  # type: ignore[no-untyped-call]
@@ -197,7 +216,7 @@ class MailWorker(Worker):
 
         rq gives it a random name, whose lock would hold up all retries for a minute after a kill.
         """
-        self.scheduler = RQScheduler(
+        self.scheduler = MailScheduler(
             self.queues,
             connection=self.connection,
             logging_level=logging.NOTSET,

@@ -190,10 +190,12 @@ def _await(process: subprocess.Popen[bytes], url: str, log: Path) -> None:
     while time.monotonic() < deadline:
         try:
             with redis.Redis.from_url(url, socket_timeout=1) as client:
-                client.ping()
-                return
+                # another server may be on this port already
+                if client.info("server")["process_id"] == process.pid:
+                    return
         except redis.RedisError:
-            if process.poll() is not None:
-                break
-            time.sleep(0.02)
+            pass
+        if process.poll() is not None:
+            break
+        time.sleep(0.02)
     raise TryLater("Redis", f"the server did not start; {log} says why.")
