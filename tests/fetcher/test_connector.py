@@ -11,6 +11,7 @@ from fixtures.threatq_client import account
 from pydantic import SecretStr
 
 from tqimap_fetcher.connector import Connector, ensure, known_status, mailboxes
+from tqimap_shared import log
 from tqimap_shared.errors import NotReady, SettingsError, TryLater
 from tqimap_shared.settings import CONNECTOR, Settings, ThreatQ
 from tqimap_shared.threatq import Session
@@ -162,8 +163,9 @@ def test_a_record_without_an_id_is_no_connector() -> None:
 
 
 def test_the_password_stays_out_of_what_is_printed(threatq: StandIn, session: Session) -> None:
-    """ThreatQ gives it in clear text; no representation of ours shows it."""
+    """ThreatQ gives it in clear text; no representation and no log line of ours shows it."""
     ensure(session, session.settings, None)
     threatq.fill_in(imap_password="hunter2hunter2")
     found, _ = ensure(session, session.settings, None)
     assert "hunter2" not in repr(found)
+    assert log.scrub("login hunter2hunter2 failed") == "login *** failed"

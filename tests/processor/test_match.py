@@ -33,6 +33,7 @@ def answered(number: int, kind: str, value: str) -> Record:
         ("FQDN", "Evil.example", answered(1, "FQDN", "evil.example")),
         ("URL", "http://evil.example/a?b=1", answered(1, "URL", "evil.example/a")),
         ("URL", "http://evil.example/a?b=1", answered(1, "URL", "evil.example/a?b=1")),
+        ("URL", "http://evil.example/a/?b=1", answered(1, "URL", "evil.example/a/")),
         ("URL", "https://evil.example/a#top", answered(1, "URL", "https://evil.example/a#top")),
         ("URL", "https://evil.example/", answered(1, "FQDN", "evil.example")),
         ("URL", "ftp://u:p@192.0.2.7:21/", answered(1, "IP Address", "192.0.2.7")),

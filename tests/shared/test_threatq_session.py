@@ -329,6 +329,17 @@ def test_a_slow_answer_is_given_up_in_time(scripted: Scripted, reply: list[Step]
         assert time.monotonic() - began < 2
 
 
+def test_the_last_byte_does_not_start_the_clock_again(scripted: Scripted) -> None:
+    """After some bytes only the rest of the time is left."""
+    scripted.play(TOKEN, [b"H", 0.8, b"T", 6.0])
+    with Session(settings(scripted, read_timeout=1)) as one:
+        one.login()
+        began = time.monotonic()
+        with pytest.raises(TryLater, match="in time"):
+            one.get("a")
+        assert time.monotonic() - began < 1.5
+
+
 def test_an_endless_answer_is_cut(scripted: Scripted) -> None:
     """An answer larger than threatq.max_answer is not kept in memory."""
     scripted.play(TOKEN, answer(200, b" " * 300_000))
