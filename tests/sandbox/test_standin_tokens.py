@@ -87,10 +87,13 @@ def test_scheme_is_case_sensitive(threatq: StandIn) -> None:
 def test_tokens_expire(threatq: StandIn) -> None:
     """A token lives as long as `expires_in` says, then it is answered with 401."""
     threatq.settings(expires_in=1)
-    token = threatq.token()
-    assert _status(threatq, f"Bearer {token}") == 200
+    assert _ask(threatq, "json", _four(threatq)).json()["expires_in"] == 1
+    short = threatq.token()
+    threatq.settings(expires_in=60)
+    long = threatq.token()
     time.sleep(1.05)
-    assert _status(threatq, f"Bearer {token}") == 401
+    assert _status(threatq, f"Bearer {short}") == 401
+    assert _status(threatq, f"Bearer {long}") == 200
 
 
 def test_no_secret_in_the_journal(threatq: StandIn) -> None:

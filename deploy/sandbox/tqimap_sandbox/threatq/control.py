@@ -11,8 +11,9 @@ from tqimap_sandbox.threatq import journal
 from tqimap_sandbox.threatq.answers import Answer, Created, Empty, invalid, many, one, refused
 from tqimap_sandbox.threatq.context import body, library, store
 from tqimap_sandbox.threatq.listing import number
-from tqimap_sandbox.threatq.reference import reference
+from tqimap_sandbox.threatq.reference import generation, reference, seed
 from tqimap_sandbox.threatq.settings import change, settings
+from tqimap_sandbox.threatq.tokens import enrol
 
 
 routes = Blueprint("control", __name__, url_prefix="/sandbox")
@@ -104,6 +105,18 @@ def write_settings() -> dict[str, Any]:
     """Change the settings given."""
     change(store(), body())
     return settings(store())
+
+
+@routes.delete("/state")
+def reset() -> tuple[str, int]:
+    """Forget everything, settings and faults too, as a new state file with the same types."""
+    held = library()
+    types = generation(held.store)
+    held.store.empty()
+    seed(held.store, types)
+    enrol(held.store, held.identity)
+    held.faults.clear()
+    return Empty
 
 
 @routes.delete("/tokens")

@@ -95,12 +95,12 @@ def _listed(text: str) -> list[str]:
     return [" ".join(name.split()) for name in text.split(";")]
 
 
-def seed(store: Store, generation: str) -> None:
+def seed(store: Store, types: str) -> None:
     """Fill the reference tables of a fresh store; leave a used one alone."""
     if store.number("SELECT COUNT(*) FROM tlp"):
         return
     with store.transaction():
-        _seed_types(store, generation)
+        _seed_types(store, types)
         for name, description, export, protected in _STATUSES:
             store.insert(
                 "indicator_status",
@@ -114,10 +114,15 @@ def seed(store: Store, generation: str) -> None:
         _seed_rest(store)
 
 
-def _seed_types(store: Store, generation: str) -> None:
+def generation(store: Store) -> str:
+    """Return which of the two tables of types a store was seeded with."""
+    return "G2" if store.named("indicator_type", min(_ONLY_G3)) is None else "G3"
+
+
+def _seed_types(store: Store, types: str) -> None:
     for entry in _listed(_TYPES):
         name, _, kind = entry.rpartition(" ")
-        if generation == "G3" or name not in _ONLY_G3:
+        if types == "G3" or name not in _ONLY_G3:
             store.insert("indicator_type", name=name, wildcard_matching="Y", **{"class": kind})
 
 
@@ -137,13 +142,18 @@ def reference(store: Store, table: str, given: dict[str, Any], field: str) -> Ro
 
     None when nothing is given; a name or id that is unknown is refused with form A.
     """
-    named = given.get(field, given.get(f"{field}_id"))
+    named: Any = given.get(field)
+    key: Any = given.get(f"{field}_id")
     if isinstance(named, dict):
-        named = named.get("name", named.get("id"))
-    if named is None or named == "":
+        named, key = named.get("name"), named.get("id")
+    if isinstance(named, int):
+        named, key = None, named
+    if named in {None, ""} and key in {None, ""}:
         return None
-    by_id = isinstance(named, int) or (field not in given and str(named).isdigit())
-    row = store.get(table, int(named)) if by_id else store.named(table, str(named))
+    if named:
+        row = store.named(table, str(named))
+    else:
+        row = store.get(table, int(key)) if str(key).isdecimal() else None
     if row is None:
         raise invalid(field, f"The selected {field} is invalid.")
     return row
