@@ -8,6 +8,7 @@ texts) yield neither, or every newsletter would fill ThreatQ with `image001.png`
 from __future__ import annotations
 
 import hashlib
+import re
 from collections import defaultdict
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
@@ -52,6 +53,9 @@ _DOUBTS = frozenset(
 _HARMLESS = frozenset(
     {"text", "mail", "empty", "png", "jpeg", "gif", "bmp", "webp", "tiff", "heif", "font"}
 )
+_CONTENT = frozenset({"mail", "body", "nested-mail"})
+# the names that openers give to what has none
+_OUR_NAME = re.compile(r"part-[\d.]+|data-\d+|")
 # what was read is not the whole file, so its hash is not the file's
 _PARTIAL = frozenset({"encrypted", "truncated", "malformed", "unsupported"})
 
@@ -135,7 +139,7 @@ def _seen(artefact: Artefact) -> Iterator[_Seen]:
             yield _Seen(kind, span.text, place)
         roles = places.roles(span.where, hop)
         yield from _in_text(artefact.id, span, roles | {HIDDEN} if span.hidden else roles)
-    if artefact.how in {"attachment", "archive-entry"} and _can_harm(artefact):
+    if artefact.how not in _CONTENT and _can_harm(artefact):
         yield from _file(artefact)
 
 
@@ -160,7 +164,7 @@ def _can_harm(artefact: Artefact) -> bool:
 def _file(artefact: Artefact) -> Iterator[_Seen]:
     name = artefact.name
     flags = frozenset({ATTACHED})
-    if name and not name.startswith("part-"):
+    if not _OUR_NAME.fullmatch(name):
         yield _Seen(FILENAME, name, Sighting(artefact.id, "name", 0, len(name), name), flags)
     if artefact.data and not any(one.kind in _PARTIAL for one in artefact.problems):
         place = Sighting(artefact.id, "content", 0, 0, "")

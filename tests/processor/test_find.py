@@ -75,7 +75,7 @@ def test_harmless_files_yield_neither_name_nor_hash() -> None:
     """Pictures, inline ones too, and plain texts are files, not indicators."""
     raw = mixed(
         part(b"GIF89a", "image/gif", name="logo.gif"),
-        part(PDF, "application/pdf", "Content-Disposition: inline"),
+        part(b"GIF89a.", "image/gif", "Content-Disposition: inline"),
         part(b"words", "text/plain", name="notes.txt"),
     )
     assert {one.type for one in report(raw).decisions} <= {
@@ -83,6 +83,14 @@ def test_harmless_files_yield_neither_name_nor_hash() -> None:
         "FQDN",
         "Email Subject",
     }
+
+
+def test_nameless_inline_program_yields_its_hashes_only() -> None:
+    """Declaring a program inline does not hide it, and a name that we made up is no finding."""
+    program = b"MZ" + bytes(100)
+    outcome = report(mixed(part(program, "image/png", "Content-Disposition: inline")))
+    assert decision(outcome, hashlib.sha256(program).hexdigest()).found[0].artefact == "1"
+    assert "Filename" not in {one.type for one in outcome.decisions}
 
 
 def test_part_of_a_file_has_no_hash() -> None:
