@@ -10,7 +10,9 @@ could be a domain), `in-url` and `in-address` (the host of a URL, the domain of 
 in the authority), `number-host` (an address in decimal, octal or hexadecimal), `idn` and
 `mixed-script` (attribute `U-label`), `unknown-tld` (the last label is no known top-level domain),
 `labelled` (the word before it says what it is), `not-a-file` (a digest of something else than a
-file's content), `coin-<name>` (attribute `Coin`), `version-like`, `percent-encoded`, `truncated`.
+file's content), `coin-<name>` (attribute `Coin`),
+`censored` (parts of a URL's host are starred out or stand for any), `second-opinion` (iocextract
+found it where this grammar did not).
 Other attributes: `Port`, `Algorithm`.
 """
 

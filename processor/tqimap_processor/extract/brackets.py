@@ -39,7 +39,7 @@ _CLOSED_COLON = re.compile(r":\](?=//)")
 _CARET = re.compile(r"\^\.(?<=\w\^\.)(?=\w)")
 _BACKSLASH = re.compile(r"\\\.(?<=\w\\\.)(?=[\w-]++(?!\\(?!\.)))")
 _PATH_BEFORE = re.compile(r"(?:\\(?!\.)|%)[^\s\"'<>(]*$")
-_ESCAPED_SLASH = re.compile(r"\\/(?<=[\w.?=&%/-]\\/)")
+_ESCAPED_SLASH = re.compile(r"\\/(?<=[\w.?=&%/:-]\\/)")
 _ENTITY = re.compile(r"&#(?:0{0,5}(46|47|58|64)|[xX]0{0,4}(2[eEfF]|3[aA]|40));")
 
 

@@ -10,7 +10,7 @@ import re
 import unicodedata
 from functools import lru_cache
 
-from tqimap_processor.extract.tlds import TLDS
+from tqimap_processor.extract.tlds import TLDS, words
 
 
 MAX_NAME = 253
@@ -19,10 +19,11 @@ LABEL = r"[A-Za-z0-9_\-\u00a1-\uffff]"
 ASCII_NAME = re.compile(
     r"(?:[a-z0-9_](?:[a-z0-9_-]{0,61}[a-z0-9])?\.)+(?:[a-z]{2,24}|xn--[a-z0-9-]{2,59})"
 )
-_RESERVED = re.compile(
-    r"(?:^|\.)(?:example|invalid|localhost|test|local|lan|internal|localdomain"
-    r"|example\.(?:com|net|org|edu)|arpa)$"
-)
+_RESERVED = words("""
+    example invalid localhost test local lan internal localdomain home corp intranet arpa
+""")
+_EXAMPLES = words("example.com example.net example.org example.edu")
+_NONE: frozenset[str] = frozenset()
 
 
 @lru_cache(maxsize=16384)
@@ -57,11 +58,17 @@ def to_unicode(name: str) -> str:
         return name
 
 
-@lru_cache(maxsize=4096)
 def flags(name: str) -> frozenset[str]:
     """Say what is special about the canonical *name*: `reserved`, `idn`, `mixed-script`."""
+    if name[name.rfind(".") + 1 :] in _RESERVED or name[-11:] in _EXAMPLES or "xn--" in name:
+        return _special(name)
+    return _NONE
+
+
+@lru_cache(maxsize=4096)
+def _special(name: str) -> frozenset[str]:
     said = set()
-    if _RESERVED.search(name):
+    if name.rpartition(".")[2] in _RESERVED or ".".join(name.split(".")[-2:]) in _EXAMPLES:
         said.add("reserved")
     if "xn--" in name:
         said.add("idn")

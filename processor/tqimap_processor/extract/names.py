@@ -51,7 +51,7 @@ EXTENSIONS = words("""
     settingcontent-ms library-ms search-ms iqy slk job ps pcap evtx etl dmp sqlite old bak
 """)
 # receivers of method calls and attributes in code: always, and before a method's name
-_CODE = words("self this document window console module exports math java javax util utils obj")
+CODE = words("self this document window console module exports math java javax util utils obj")
 _MAYBE_CODE = words("""
     os sys app object string require system event node item data args result response request config
     ctx array json date element el e i x user form forms file df np pd db conn socket client server
@@ -207,7 +207,7 @@ def _is_prose(name: str, tld: str, before: str, after: str) -> bool:
 
 def _is_code(lowered: str, tld: str, before: str, after: str) -> bool:
     first, _, rest = lowered.partition(".")
-    if first in _CODE or (tld not in CLASSIC and (after in {"(", "="} or before == "/")):
+    if first in CODE or (tld not in CLASSIC and (after in {"(", "="} or before == "/")):
         return True
     if "." in rest:
         return False

@@ -90,6 +90,8 @@ def _colon_run(text: bytes, start: int, run: re.Match[bytes]) -> Iterator[Hit]:
 def _dashes(text: bytes) -> Iterator[Hit]:
     for dash in _HEX_MAC.finditer(text):
         start = dash.start() - 2
+        if text[max(0, start - 1) : start] == b"-":
+            continue
         spelled = text[max(0, start) : start + 17].decode("latin-1")
         if start < 0 or not (address := mac(spelled)):
             continue

@@ -98,7 +98,7 @@ def _roots(text: str) -> Iterator[tuple[int, int]]:
 def _windows_hit(text: str, start: int, tail: int, kind: str) -> Hit | None:
     rest = _REST.match(text, tail)
     end = rest.end() if rest else tail
-    if kind == PATH and (spaced := _SPACED_FILE.match(text, end)):
+    if kind == PATH and text[end : end + 1] == " " and (spaced := _SPACED_FILE.match(text, end)):
         name = text[end : spaced.end()].rpartition(".")[2].lower()
         end = spaced.end() if name in EXTENSIONS else end
     end = _trim(text, start, end)

@@ -63,12 +63,11 @@ class Refanged:
             first = bisect_right(new, start) - 1
             last = bisect_left(new, end, first)
             shift = old[first] - new[first]
-            if last == first + 1 and (last == len(new) or new[last] != end):
-                end += shift
-            else:
-                rewritten = rewritten or last > first + 1
-                last -= last == len(new) or new[last] != end
-                end += old[last] - new[last]
+            # odd entries are where an edit begins
+            rewritten = rewritten or first % 2 == 1 or last > first + 1
+            if last == len(new) or new[last] != end:
+                last -= 1
+            end += old[last] - new[last]
             start += shift
         return start, end, rewritten
 

@@ -6,7 +6,7 @@ import re
 from operator import attrgetter
 from typing import TYPE_CHECKING
 
-from tqimap_processor.extract import coins, hashes, labels, numbers, paths, tokens
+from tqimap_processor.extract import coins, hashes, labels, numbers, opinion, paths, tokens
 from tqimap_processor.extract.finding import IP, Finding, Hit, place
 from tqimap_processor.extract.image import Image
 from tqimap_processor.extract.refanging import Refanged
@@ -42,6 +42,8 @@ def extract(text: str) -> Sequence[Finding]:
     found += _whole(refanged.text, image)
     placed = _lead_back(text, refanged, found) if refanged.changed else _placed(found)
     placed.sort(key=_by_place)
+    if more := list(opinion.find(text, placed)):
+        placed = sorted(placed + more, key=_by_place)
     return placed
 
 

@@ -25,8 +25,6 @@ _NAME = re.compile(
     r"(?<![\w.-])[A-Za-z0-9-]{1,63}(?: (?:dot|DOT|Dot|doT) [A-Za-z0-9-]{1,63}){1,4}(?![\w-])"
 )
 _NUMBERS = re.compile(r" (?<=\d )(?:dot|DOT|Dot) (?=\d{1,3}\b)")
-# how far a spoken name is looked for before its first dot
-_BACK = 134
 _JOINED = re.compile(r"[_-](?:dot|DOT)[_-](?<=[A-Za-z0-9][_-]...[_-])")
 _AFTER_JOINED = re.compile(
     r"(?:[A-Za-z0-9]{1,63}[_-](?:dot|DOT)[_-]){0,4}([A-Za-z]{2,24})(?![\w-])"
@@ -57,10 +55,20 @@ def _words(text: str) -> Iterator[Edit]:
     for dot in _DOT.finditer(text):
         if dot.start() < done:
             continue
-        name = _NAME.search(text, max(done, dot.start() - _BACK), dot.end() + 4 * _BACK)
-        if name and name.end() > dot.start():
+        start = _word_before(text, dot.start(), done)
+        if at := _AT.fullmatch(text, max(done, start - 4), start) or _AT.fullmatch(
+            text, max(done, start - 3), start
+        ):
+            start = _word_before(text, at.start(), done)
+        if name := _NAME.match(text, start):
             done = name.end()
             yield from _name(name)
+
+
+def _word_before(text: str, end: int, done: int) -> int:
+    """Return where the word that ends at *end* begins, at *done* or 64 characters back at most."""
+    back = max(done, end - 64)
+    return max(text.rfind(" ", back, end), text.rfind("\n", back, end), back - 1) + 1
 
 
 def _name(match: re.Match[str]) -> Iterator[Edit]:

@@ -22,6 +22,8 @@ if TYPE_CHECKING:
 # longer tokens are cut: behind the cut begins a new token
 MAX_BACK = 512
 MAX_AHEAD = 2560
+# a path on the same host: whatever looks like a name in it is a file
+_LOCAL_PATH = re.compile(r"/(?![/\d\[])[^@,;()\[\]]*+$")
 _MAIL = re.compile(r"[a-z0-9](?:[a-z0-9_+-]|\.(?!\.|@)){0,63}@([a-z0-9.-]+)")
 _SETTLED = CLASSIC - BOTH_TLDS
 _SCHEME_HERE = re.compile(r"(?<![A-Za-z])" + urls.SCHEME.pattern, re.IGNORECASE)
@@ -31,6 +33,8 @@ def read(token: str) -> tuple[Hit, ...]:
     """Return the hits of *token* in the order of their places."""
     if "://" in token:
         return urls.plain(token) or tuple(_mixed(token))
+    if token[0] == "/" and _LOCAL_PATH.match(token):
+        return ()
     if "@" in token:
         mail = _MAIL.fullmatch(token)
         plain = _mail(token, mail[1]) if mail else ()
@@ -43,7 +47,7 @@ def read(token: str) -> tuple[Hit, ...]:
 
 def _name(token: str) -> tuple[Hit, ...]:
     """Return the one domain that an all lower-case *token* is, if its last label settles that."""
-    if token[token.rfind(".") + 1 :] not in _SETTLED:
+    if token[token.rfind(".") + 1 :] not in _SETTLED or token[: token.find(".")] in names.CODE:
         return ()
     name = hosts.canonical(token)
     if name != token:

@@ -25,6 +25,7 @@ if TYPE_CHECKING:
 
 
 IN_URL = frozenset({"in-url"})
+_WRAPPER = frozenset({"wrapper"})
 _UNWRAPPED = frozenset({"unwrapped"})
 SCHEME = re.compile(
     r"(?:https?|ftps?|sftp|tcp|udp|wss?|ldaps?|rmi|smb|ssh|git|telnet|tftp|gopher|socks[45]?|rtsp"
@@ -34,16 +35,17 @@ SCHEME = re.compile(
 # scheme, host, port, tail; most URLs are this plain and need no further look
 _PLAIN = re.compile(
     r"(https?)://([a-z0-9-]++(?:\.[a-z0-9-]++)++)(?::(\d{1,5}))?"
-    r"(/(?:[A-Za-z0-9_~%/?=&+-]|[.:#](?=[A-Za-z0-9_]))*+)?"
+    r"(/(?:[A-Za-z0-9_~%/=+-]|[.:#?&](?=[A-Za-z0-9_=/%-]))*+)?"
 )
 _AUTHORITY = re.compile(
     r"(?:([^\s/?#@\[\]]{0,256}(?:@[^\s/?#@\[\]]{0,256}){0,3})@)?"
-    r"(\[[0-9A-Fa-f:.%\w]{2,60}\]|[^\s/?#@:\[\]()<>,;!=*$&+\\\"']{1,253})(?::(\d{1,5})(?!\w))?"
+    r"(\[[0-9A-Fa-f:.%\w]{2,60}\]|[^\s/?#@:\[\]()<>,;!=$&+\\\"']{1,253})(?::(\d{1,5})(?!\w))?"
 )
 _QUOTED = re.compile(r"&(?:quot|gt|lt|nbsp|#34|#39|#62|#60|apos);", re.IGNORECASE)
 _NEXT = re.compile(r"[,;|)\]](?:https?|ftp)://", re.IGNORECASE)
 _KEPT_COMMA = re.compile(r"[\d,]+(?:\.\w{1,5})?|[^,]*[/=?&](?!/)[^,]*.*")
 _NEW_COLUMN = re.compile(r",(?:[A-Z][a-z]|,|$|\[)")
+_BACKSLASHED = re.compile(r"(?:\\[\w.-]{2,})+")
 _TRAILING = ".,;:!?*'\"[({<|\\`~^&$"
 _PAIRS = {")": "(", "]": "[", "}": "{", ">": "<"}
 
@@ -95,6 +97,10 @@ def _end(token: str, authority: int) -> int:
     end = len(token)
     if "&" in token and (quoted := _QUOTED.search(token, authority)):
         end = quoted.start()
+    back = token.find("\\", authority, end)
+    if back >= 0 and not _BACKSLASHED.fullmatch(token, back, end):
+        # the escape of a string literal
+        end = back
     if following := _NEXT.search(token, authority, end):
         end = following.start()
     if "," in token:
@@ -138,6 +144,10 @@ def _read(url: str, offset: int, authority: int, depth: int = 0) -> Iterator[Hit
         return
     user, host, port = match.groups()
     bare = host.strip(".-\u00b7") if host[0] != "[" else host
+    if "*" in bare:
+        if "*" * len(bare) != bare or port:
+            yield Hit(URL, url, offset, offset + len(url), frozenset({"censored"}), _port(port))
+        return
     kind = _host(bare)
     if kind is None:
         return
@@ -154,11 +164,15 @@ def _read(url: str, offset: int, authority: int, depth: int = 0) -> Iterator[Hit
         + (f":{port}" if port else "")
         + tail.replace("&amp;", "&")
     )
+    target = gateways.unwrap(value) if depth < gateways.MAX_DEPTH else None
+    if target:
+        flags |= _WRAPPER
     yield Hit(URL, value, offset, offset + end, flags, _port(port))
+    flags -= _WRAPPER
     yield Hit(
         kind_type, name, offset + start, offset + start + len(bare), flags | IN_URL, attributes
     )
-    if depth < gateways.MAX_DEPTH and (target := gateways.unwrap(value)):
+    if target:
         yield from _unwrapped(value, target, offset, offset + end, depth)
 
 
@@ -176,7 +190,7 @@ def _unwrapped(wrapper: str, target: str, start: int, end: int, depth: int) -> I
 
 def _tail(url: str, at: int) -> str:
     """Return path, query and fragment, if what stands at *at* can begin one."""
-    return url[at:] if url[at : at + 1] in {"/", "?", "#"} else ""
+    return url[at:] if url[at : at + 1] in {"/", "?", "#", "\\"} else ""
 
 
 def _shown(host: str, name: str) -> str:

@@ -1,0 +1,86 @@
+"""Ask iocextract where our own grammar leaves something bracketed unexplained.
+
+iocextract, because it knows the oddest defanging (`example .com`, `[[[ . ])]`); only on short
+windows and only so many, because its patterns are slow and grow faster than their input. What it
+finds counts only if our own judges accept it.
+"""
+
+from __future__ import annotations
+
+import re
+from bisect import bisect_right
+from itertools import islice
+from typing import TYPE_CHECKING
+
+import iocextract
+
+from tqimap_processor.extract import tokens
+from tqimap_processor.extract.finding import EMAIL, URL, Finding, Hit, place
+
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+
+
+# characters on either side of what is unexplained, and windows of a text
+WINDOW = 64
+MAX_WINDOWS = 16
+MAX_CANDIDATES = 1000
+_OPINION = frozenset({"second-opinion", "defanged"})
+# one pattern each, so that the engine can skip to its first characters
+_LEFT = tuple(
+    re.compile(pattern)
+    for pattern in (
+        r"\[(?=[ \[]{0,4}(?:\.|dot|@|at|/)[ \]\w])",
+        r" \.(?<=\w \.)(?=(?:com|net|org|info|ru)\b)",
+        r" AT (?<=[\w\])] AT )(?=\w)",
+        r" DOT (?<=[\w\])] DOT )(?=\w)",
+        r" @ ?(?=\w)",
+    )
+)
+
+
+def find(text: str, placed: Sequence[Finding]) -> Iterator[Finding]:
+    """Yield what iocextract finds in *text* where the sorted findings *placed* cover nothing."""
+    starts = [finding.start for finding in placed]
+    done = windows = 0
+    for left in sorted(_unexplained(text)):
+        if left < done or _covered(placed, starts, left):
+            continue
+        start = max(done, left - WINDOW)
+        start = text.rfind("\n", start, left) + 1 or start
+        done = min(len(text), left + WINDOW)
+        windows += 1
+        if windows > MAX_WINDOWS:
+            return
+        for finding in _ask(text, start, done):
+            if not _covered(placed, starts, finding.start):
+                yield finding
+
+
+def _unexplained(text: str) -> Iterator[int]:
+    for pattern in _LEFT:
+        yield from (match.start() for match in islice(pattern.finditer(text), MAX_CANDIDATES))
+
+
+def _covered(placed: Sequence[Finding], starts: list[int], position: int) -> bool:
+    at = bisect_right(starts, position)
+    return any(finding.end > position for finding in placed[max(0, at - 4) : at])
+
+
+def _ask(text: str, start: int, end: int) -> Iterator[Finding]:
+    window = text[start:end]
+    for kind, raw, said in _answers(window):
+        at = window.find(raw)
+        hits = tokens.read(said) if at >= 0 else ()
+        if hits and hits[0].type == kind and hits[0].end == len(said):
+            hit: Hit = hits[0]
+            yield place(hit, start + at, start + at + len(raw), hit.flags | _OPINION)
+
+
+def _answers(window: str) -> Iterator[tuple[str, str, str]]:
+    for raw in iocextract.extract_unencoded_urls(window):
+        yield URL, raw, iocextract.refang_data(raw)
+    if "@" in window or "at" in window.lower():
+        for raw in iocextract.extract_emails(window):
+            yield EMAIL, raw, iocextract.refang_email(raw)

@@ -1,0 +1,58 @@
+"""Cost: extraction takes time in proportion to the text, whatever the text."""
+
+from __future__ import annotations
+
+import math
+import time
+
+import pytest
+
+from tqimap_processor.extract import extract
+
+
+HOSTILE = [
+    "a.",
+    "http://",
+    "a@",
+    "abcdef0123",
+    "1.",
+    "[.]",
+    "[",
+    "\\",
+    "HKLM\\",
+    "C:\\a\\",
+    "http://a[.",
+    " dot ",
+    "a at b dot ",
+    "a:",
+    "/tmp/a ",
+    "%2e",
+    "a-",
+    "\u0430\u3002",
+    "1.2.3.4 ",
+    "a@b.com,",
+    "((((http://a.com/))))",
+    "https://x.com/?url=",
+]
+SMALL, LARGE = 10_000, 40_000
+# a quadratic passage shows as 2; the slack is for a busy machine
+EXPONENT = 1.5
+# an input this cheap is below what can be measured
+FLOOR = 0.003
+
+
+def cost(text: str) -> float:
+    """Return the least CPU time in seconds that *text* took in two attempts."""
+    times = []
+    for _ in range(2):
+        begun = time.process_time()
+        extract(text)
+        times.append(time.process_time() - begun)
+    return min(times)
+
+
+@pytest.mark.parametrize("piece", HOSTILE)
+def test_cost_grows_with_the_text(piece: str) -> None:
+    """Four times as much of a hostile text costs about four times as much."""
+    small, large = (cost(piece * (size // len(piece))) for size in (SMALL, LARGE))
+    assert math.log(max(large, FLOOR) / max(small, FLOOR), LARGE / SMALL) < EXPONENT
