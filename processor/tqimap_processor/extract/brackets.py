@@ -22,7 +22,6 @@ _INSIDE = (
     r"[\s.]{0,3}?[\])}>]{1,4}"
 )
 _BOTH = {opener: re.compile(re.escape(opener) + _INSIDE, re.IGNORECASE) for opener in "[({<"}
-_ANGLES = ("<.", "<dot", "<DOT", "<at", "<AT", "<@", "<:")
 _MEANING = {
     ",": ".", "dot": ".", "d0t": ".", "punkt": ".", "punto": ".", "at": "@", "colon": ":",
     "slash": "/", ":/": "://", "xx": "tt",
@@ -33,7 +32,7 @@ _OPENED = re.compile(
     r"\[\[{0,3}(\.(?=\w)|dot ?(?=[a-z])|:(?=//)|://?(?=\w)|/(?!\w{1,10}\])(?=\w))", re.IGNORECASE
 )
 _LABEL = re.compile(r"\[(?<=\.\[)(\w{2,12})\](?=\.\w)")
-_CLOSED = re.compile(r"\.(?<=\w\.)(?:\]{1,4}|\){2,4}|\}{1,4})(?=\w)")
+_CLOSED = re.compile(r"\.(?=[\])}])(?<=\w\.)(?:\]{1,4}|\){2,4}|\}{1,4})(?=\w)")
 _CLOSED_WORD = re.compile(r"dot\](?<=\wdot\])(?=\w)")
 _CLOSED_COLON = re.compile(r":\](?=//)")
 _CARET = re.compile(r"\^\.(?<=\w\^\.)(?=\w)")
@@ -46,18 +45,18 @@ _ENTITY = re.compile(r"&#(?:0{0,5}(46|47|58|64)|[xX]0{0,4}(2[eEfF]|3[aA]|40));")
 def find(text: str) -> Iterator[Edit]:
     """Yield the edits of *text* in no particular order."""
     for opener, pattern in _BOTH.items():
-        if opener in text and (opener != "<" or any(hint in text for hint in _ANGLES)):
+        if opener in text:
             yield from _closed_both(text, pattern)
     if "[" in text:
         yield from _opened(text)
-    if "]" in text or "))" in text or ".}" in text:
-        yield from _plain(text, _CLOSED, ".")
+    yield from _plain(text, _CLOSED, ".")
+    if "]" in text:
         yield from _plain(text, _CLOSED_WORD, ".")
         yield from _plain(text, _CLOSED_COLON, ":")
     yield from _plain(text, _CARET, ".")
     if "\\" in text:
         yield from _backslashed(text)
-    for entity in _ENTITY.finditer(text) if "&#" in text else ():
+    for entity in _ENTITY.finditer(text):
         code = int(entity[1]) if entity[1] else int(entity[2], 16)
         yield entity.start(), entity.end(), chr(code)
 

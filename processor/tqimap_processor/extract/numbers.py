@@ -15,7 +15,8 @@ if TYPE_CHECKING:
     from tqimap_processor.extract.image import Image
 
 
-_COLONS = re.compile(rb":(?=[0-9A-Fa-f]{0,4}:)")
+# two colons near each other, unless a clock's
+_COLONS = re.compile(rb":(?=[0-9A-Fa-f]{0,4}:)(?!\d\d:\d\d(?::\d\d)?(?![0-9A-Fa-f:]))")
 _V6 = re.compile(
     rb"[0-9A-Fa-f]{0,4}(?::[0-9A-Fa-f]{0,4}){2,8}(?:(?<=:)\d{1,3}(?:\.\d{1,3}){3}|(?<=:\d)(?:\d{0,2}(?:\.\d{1,3}){3}))?"
 )

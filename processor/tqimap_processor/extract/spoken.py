@@ -25,7 +25,7 @@ _NAME = re.compile(
     r"(?<![\w.-])[A-Za-z0-9-]{1,63}(?: (?:dot|DOT|Dot|doT) [A-Za-z0-9-]{1,63}){1,4}(?![\w-])"
 )
 _NUMBERS = re.compile(r" (?<=\d )(?:dot|DOT|Dot) (?=\d{1,3}\b)")
-_JOINED = re.compile(r"[_-](?:dot|DOT)[_-](?<=[A-Za-z0-9][_-]...[_-])")
+_JOINED = re.compile(r"[dD](?:ot|OT)(?<=[A-Za-z0-9][_-]...)(?=[_-])")
 _AFTER_JOINED = re.compile(
     r"(?:[A-Za-z0-9]{1,63}[_-](?:dot|DOT)[_-]){0,4}([A-Za-z]{2,24})(?![\w-])"
 )
@@ -37,15 +37,18 @@ _ALONE = re.compile(r"(?<!\S)\d{1,3}(?:,\d{1,3}){3}(?!\S)")
 
 def find(text: str) -> Iterator[Edit]:
     """Yield the edits of *text* in no particular order."""
-    if "dot_" in text or "dot-" in text or "DOT_" in text:
-        for match in _JOINED.finditer(text):
-            after = _AFTER_JOINED.match(text, match.end())
-            if after and after[1].lower() in TLDS:
-                yield match.start(), match.end(), "."
-    if " dot " in text or " DOT " in text or " Dot " in text or " doT " in text:
+    if "dot" in text or "DOT" in text or "Dot" in text:
+        yield from _joined(text)
         yield from _words(text)
     yield from _spaced(text)
     yield from _commas(text)
+
+
+def _joined(text: str) -> Iterator[Edit]:
+    for match in _JOINED.finditer(text):
+        after = _AFTER_JOINED.match(text, match.end() + 1)
+        if after and after[1].lower() in TLDS:
+            yield match.start() - 1, match.end() + 1, "."
 
 
 def _words(text: str) -> Iterator[Edit]:

@@ -10,9 +10,9 @@ import re
 from typing import TYPE_CHECKING
 
 from tqimap_processor.extract import hosts, names, urls
-from tqimap_processor.extract.addresses import ipv4_flags, is_ipv4
-from tqimap_processor.extract.finding import EMAIL, FQDN, IP, Hit
-from tqimap_processor.extract.tlds import BOTH_TLDS, CLASSIC
+from tqimap_processor.extract.addresses import IPV4, ipv4_flags
+from tqimap_processor.extract.finding import EMAIL, FILENAME, FQDN, IP, Hit
+from tqimap_processor.extract.tlds import BOTH_TLDS, FILE_TLDS, IANA, METHODS, TLDS
 
 
 if TYPE_CHECKING:
@@ -25,7 +25,11 @@ MAX_AHEAD = 2560
 # a path on the same host: whatever looks like a name in it is a file
 _LOCAL_PATH = re.compile(r"/(?![/\d\[])[^@,;()\[\]]*+$")
 _MAIL = re.compile(r"[a-z0-9](?:[a-z0-9_+-]|\.(?!\.|@)){0,63}@([a-z0-9.-]+)")
-_SETTLED = CLASSIC - BOTH_TLDS
+_QUAD = re.compile(rf"({IPV4})(?::(\d{{1,5}}))?")
+_FILE = re.compile(r"[A-Za-z0-9_-]{1,128}\.[a-z0-9]{1,16}")
+# last labels that leave no doubt
+_SETTLED = IANA - BOTH_TLDS - FILE_TLDS - METHODS - names.EXTENSIONS
+_FILES = names.EXTENSIONS - TLDS
 _SCHEME_HERE = re.compile(r"(?<![A-Za-z])" + urls.SCHEME.pattern, re.IGNORECASE)
 
 
@@ -38,21 +42,28 @@ def read(token: str) -> tuple[Hit, ...]:
     if "@" in token:
         mail = _MAIL.fullmatch(token)
         plain = _mail(token, mail[1]) if mail else ()
-    elif is_ipv4(token):
-        return (Hit(IP, token, 0, len(token), ipv4_flags(token)),)
+    elif token[0].isdigit() and (quad := _QUAD.fullmatch(token)):
+        return (_endpoint(quad[1], quad[2]),)
     else:
         plain = _name(token)
     return plain or tuple(names.find(token, 0, len(token)))
 
 
+def _endpoint(address: str, port: str | None) -> Hit:
+    ports = (("Port", port),) if port else ()
+    return Hit(IP, address, 0, len(address), ipv4_flags(address), ports)
+
+
 def _name(token: str) -> tuple[Hit, ...]:
-    """Return the one domain that an all lower-case *token* is, if its last label settles that."""
-    if token[token.rfind(".") + 1 :] not in _SETTLED or token[: token.find(".")] in names.CODE:
-        return ()
-    name = hosts.canonical(token)
-    if name != token:
-        return ()
-    return (Hit(FQDN, name, 0, len(token), hosts.flags(name), hosts.attributes(name)),)
+    """Return the one domain or file that *token* is, if its last label settles that."""
+    last = token[token.rfind(".") + 1 :]
+    if last in _SETTLED and token[: token.find(".")] not in names.CODE:
+        name = hosts.canonical(token)
+        if name == token:
+            return (Hit(FQDN, name, 0, len(token), hosts.flags(name), hosts.attributes(name)),)
+    elif last in _FILES and _FILE.fullmatch(token):
+        return (Hit(FILENAME, token, 0, len(token)),)
+    return ()
 
 
 def _mail(token: str, domain: str) -> tuple[Hit, ...]:
