@@ -40,10 +40,10 @@ def run(server: ScriptedImap, settings: Fetch = IMPATIENT) -> tuple[Tally, list[
     return tally, came
 
 
-def drip(data: bytes) -> Iterator[bytes]:
+def drip(data: bytes, pause: float = 0.1) -> Iterator[bytes]:
     """Give *data* a byte at a time, each within the idle timeout."""
     for number in range(len(data)):
-        time.sleep(0.1)
+        time.sleep(pause)
         yield data[number : number + 1]
 
 
@@ -51,6 +51,34 @@ def endlessly(line: bytes) -> Iterator[bytes]:
     """Repeat *line*, in pieces of some size."""
     return itertools.repeat(line * 500)
 
+
+LITERAL, LINE = "a literal beyond the limit", "a line beyond the limit"
+LINES, ANSWER = "an answer of many lines beyond the limit", "an answer beyond the limit"
+SLOW, SILENT, ENDED = "answers too slowly", "stopped answering", "ended the connection"
+SAYS = {
+    "a literal of 4 GB": LITERAL,
+    "a literal of 200 GB": LITERAL,
+    "a literal of 5,000 digits": LITERAL,
+    "a long literal before the login": LITERAL,
+    "a long literal while searching": LITERAL,
+    "a long literal with sizes": LITERAL,
+    "endless lines after the login": LINES,
+    "endless lines with sizes": LINES,
+    "endless lines with bodies": LINES,
+    "endless mails that nobody asked for": ANSWER,
+    "endless continuations at the login": LINES,
+    "a line of 3 MB": LINE,
+    "a search line of 9 MB": LINE,
+    "a line without end": LINE,
+    "many parentheses": LINE,
+    "a quick drip": SLOW,
+    "silence": SILENT,
+    "silence in a literal": SILENT,
+    "hanging up in a literal": ENDED,
+    "hanging up": ENDED,
+    "good-bye in the middle": ENDED,
+}
+"""What the error says, where just one bound can end the case."""
 
 EVIL: dict[str, tuple[str, object]] = {
     "a literal of 4 GB": ("BODY", b"* 1 FETCH (UID 1 BODY[] {4294967296}\r\nx"),
@@ -76,6 +104,7 @@ EVIL: dict[str, tuple[str, object]] = {
     "many parentheses": ("BODY", b"* 1 FETCH (UID 1 BODY[] " + b"(" * 500_000 + b"\r\n" + DONE),
     "a drip in a mail": ("BODY", drip(FIRST * 20)),
     "a drip in a line": ("SEARCH", drip(b"* SEARCH " + b"1 " * 500)),
+    "a quick drip": ("BODY", drip(FIRST.replace(b"{", b"{99") * 2000, pause=0.003)),
     "silence": ("SELECT", b""),
     "silence in a literal": ("BODY", b"* 1 FETCH (UID 1 BODY[] {23}\r\nSubj"),
     "hanging up in a literal": ("BODY", [b"* 1 FETCH (UID 1 BODY[] {23}\r\nSubj", None]),
@@ -109,6 +138,7 @@ def test_an_evil_answer_ends_soon_in_an_error_of_ours(
     assert time.monotonic() - begin < 8
     assert resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before < 150 * 1024  # KiB
     assert "mailbox test (127.0.0.1:" in str(caught.value)
+    assert SAYS.get(case, "") in str(caught.value)
     assert PASSWORD not in repr(caught.value)
 
 
