@@ -31,7 +31,7 @@ from tqimap_shared.queue import FUNCTION, give_back
 
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
 
     import redis
     from redis.client import Pipeline
@@ -232,7 +232,14 @@ class MailWorker(Worker):
         self.scheduler.release_locks()  # type: ignore[no-untyped-call]
 
 
-def run(client: redis.Redis, settings: Settings, slot: Slot, *, burst: bool = False) -> None:
+def run(
+    client: redis.Redis,
+    settings: Settings,
+    slot: Slot,
+    *,
+    burst: bool = False,
+    kind: Callable[[redis.Redis, Settings, Slot], MailWorker] = MailWorker,
+) -> None:
     """Work until SIGTERM; with *burst* until the queue is empty (retries are not waited for).
 
     Survives any absence of Redis: the work loop ends and is begun anew. Raises TryLater when Redis
@@ -244,7 +251,7 @@ def run(client: redis.Redis, settings: Settings, slot: Slot, *, burst: bool = Fa
     attempt.configure(settings, client, owner=slot.name)
     die_with_parent()
     while True:
-        worker = MailWorker(client, settings, slot)
+        worker = kind(client, settings, slot)
         try:
             worker.work(burst=burst, with_scheduler=True, logging_level=None)
         except AWAY:

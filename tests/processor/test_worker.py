@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 import pytest
 from fixtures.workers import SETTINGS, Crew, alive, build, until
 
-from tqimap_processor import admin
+from tqimap_processor import admin, cli
 from tqimap_sandbox import redis as sandbox
 from tqimap_shared import queue, store
 from tqimap_shared.settings import Redis as RedisSettings
@@ -210,3 +210,70 @@ def test_the_access_list_for_operators_is_wide_enough(crew: Crew, redis_url: str
         assert "permission" not in crew.output
     finally:
         crew.redis.acl_deluser("tqimap")
+
+
+def test_a_horse_that_stays_works_on_many_mails(crew: Crew) -> None:
+    """With --jobs-per-fork 3 seven mails take three processes, and all are done."""
+    shas = [crew.give("process", n) for n in range(7)]
+    assert crew.start("--burst", "--jobs-per-fork", "3").wait(30) == 0
+    pids = [crew.mail(sha).attributes["pid"] for sha in shas]
+    assert [pids.count(pid) for pid in dict.fromkeys(pids)] == [3, 3, 1]
+
+
+def test_a_horse_that_stays_dies_alone(crew: Crew) -> None:
+    """A mail that kills it costs one attempt of its own; the mails behind it are done."""
+    first, poison, other = crew.give("process", 1), crew.give("poison", 2), crew.give("process", 3)
+    worker = crew.start("--jobs-per-fork", "100")
+    until(lambda: crew.done(first, other))
+    until(lambda: crew.failed() == [poison])
+    assert crew.mail(poison).attempts == 3
+    late = crew.give("stuck", 4)
+    os.kill(crew.pid(late), signal.SIGKILL)
+    until(lambda: crew.done(late))
+    assert end(worker) == 0
+
+
+def test_a_horse_killed_between_two_mails_is_replaced(crew: Crew) -> None:
+    """It costs the next mail no attempt."""
+    first = crew.give("process", 1)
+    worker = crew.start("--jobs-per-fork", "100")
+    until(lambda: crew.done(first))
+    horse = int(crew.mail(first).attributes["pid"])
+    os.kill(horse, signal.SIGKILL)
+    until(lambda: not alive(horse))
+    second = crew.give("process", 2)
+    until(lambda: crew.done(second))
+    assert crew.mail(second).attempts == 1
+    assert "unhandled" not in crew.output
+    assert end(worker) == 0
+
+
+def test_a_horse_that_stays_dies_with_its_worker(crew: Crew) -> None:
+    """Nothing works on unwatched, and the successor takes the mail up at once."""
+    sha = crew.give("stuck")
+    worker = crew.start("--jobs-per-fork", "100")
+    horse = crew.pid(sha)
+    worker.kill()
+    worker.wait()
+    until(lambda: not alive(horse))
+    crew.start("--jobs-per-fork", "100")
+    until(lambda: crew.done(sha), seconds=15)
+
+
+def test_a_horse_that_stays_is_watched(crew: Crew) -> None:
+    """A mail that takes longer than its time-out fails, and its horse goes on with the next."""
+    sha, other = crew.give("sleepy", 1), crew.give("process", 2)
+    worker = crew.start("--jobs-per-fork", "100")
+    until(lambda: crew.failed() == [sha])
+    assert "longer than worker.job_timeout" in crew.mail(sha).error
+    assert crew.done(other)
+    assert end(worker) == 0
+
+
+@pytest.mark.parametrize("number", ["0", "-1", "many"])
+def test_jobs_per_fork_is_a_number(capsys: pytest.CaptureFixture[str], number: str) -> None:
+    """Anything else is a wrong command line."""
+    with pytest.raises(SystemExit) as caught:
+        cli.main(["--jobs-per-fork", number])
+    assert caught.value.code == 2
+    assert "a number from 1 on" in capsys.readouterr().err

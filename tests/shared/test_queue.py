@@ -147,6 +147,22 @@ def test_orphans_are_jobs_that_rq_has_lost(redis: Redis, worker_settings: Worker
     assert list(queue.orphans(redis, SHAS, worker_settings)) == []
 
 
+@pytest.mark.parametrize("place", ["queue", "intermediate", "started", "scheduled", "failed"])
+def test_a_live_job_is_not_forgotten(redis: Redis, worker_settings: Worker, place: str) -> None:
+    """Asked at the wrong moment, a job that is anywhere in rq stays there."""
+    sha, opened = SHAS[0], queue.open_queue(redis, worker_settings)
+    queue.enqueue(redis, sha, worker_settings)
+    if place != "queue":
+        opened.remove(sha)
+    if place == "intermediate":
+        redis.lpush(opened.intermediate_queue_key, sha)
+    elif place != "queue":
+        member = f"{sha}:execution" if place == "started" else sha
+        redis.zadd(getattr(opened, f"{place}_job_registry").key, {member: 1})
+    assert not queue.disown(redis, sha, worker_settings)
+    assert redis.exists(Job.key_for(sha))
+
+
 def test_a_ghost_in_every_structure_is_forgotten_everywhere(
     redis: Redis, worker_settings: Worker
 ) -> None:
