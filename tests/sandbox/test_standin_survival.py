@@ -133,6 +133,15 @@ def test_connections_are_kept(threatq: StandIn) -> None:
         assert len(ports) == 1
 
 
+def test_a_silent_client_holds_up_nobody(threatq: StandIn) -> None:
+    """A client that connects and says nothing, or speaks plain HTTP, delays no one else."""
+    where = ("127.0.0.1", _port(threatq))
+    with socket.create_connection(where, 20), socket.create_connection(where, 20) as plain:
+        plain.sendall(b"GET / HTTP/1.1\r\n\r\n")
+        answer = threatq.request("GET", "/sandbox/counts", timeout=4)
+        assert answer.status_code == 200
+
+
 def test_it_ends_when_told(threatq: StandIn) -> None:
     """SIGTERM ends it with status 0."""
     threatq.process.terminate()
