@@ -20,6 +20,8 @@ from tqimap_sandbox.threatq.reference import FILE, reference
 
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from tqimap_sandbox.threatq.store import Row
 
 routes = Blueprint("attachments", __name__)
@@ -159,8 +161,7 @@ def served(row: Row) -> Response:
         raise missing("content")
     name, content = str(row["name"]), bytes(held["bytes"])
     if row["malware_locked"]:
-        # packed while it is sent: encrypting takes its time, and the store is for everyone
-        answer = Response(locked(name, content) for _ in (1,))
+        answer = Response(_packed(name, content))
         name = f"{name}.zip"
     else:
         answer = Response(content)
@@ -168,6 +169,11 @@ def served(row: Row) -> Response:
     answer.headers.set("Content-Disposition", "attachment", filename=_one_line(name))
     answer.headers.set("X-Content-Type-Options", "nosniff")
     return answer
+
+
+def _packed(name: str, content: bytes) -> Iterator[bytes]:
+    """Encrypt while the answer is sent: it takes its time, and the store is for everyone."""
+    yield locked(name, content)
 
 
 def _one_line(name: str) -> str:
