@@ -85,3 +85,11 @@ def test_empty_text_holds_nothing() -> None:
     """No text, no findings, and nothing to refang."""
     assert list(extract("")) == []
     assert refang("") == ""
+
+
+def test_a_cut_url_says_so() -> None:
+    """A URL longer than a token may be is cut and flagged, never dropped in silence."""
+    url = extract("http://bad-place.net/" + "a" * 5000)[0]
+    assert url.value.startswith("http://bad-place.net/aaa")
+    assert "truncated" in url.flags
+    assert "truncated" not in extract("http://bad-place.net/a")[0].flags
