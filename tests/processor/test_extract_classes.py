@@ -215,3 +215,24 @@ def test_coins_need_their_checksum() -> None:
     good = "1BoatSLRHtKNngkdXEeobR76b53LETtpyT"
     assert values(f"to {good}", "String") == [good]
     assert values(f"to {good[:-1]}U", "String") == []
+
+
+def test_percent_encoded_urls_are_decoded() -> None:
+    """A URL that stands percent-encoded outside a URL is found in its plain spelling."""
+    url, host = extract('target="http%3A%2F%2Fbad-place%2Enet%2Fx"')
+    assert (url.value, host.value) == ("http://bad-place.net/x", "bad-place.net")
+    assert "percent-encoded" in url.flags
+
+
+def test_censored_hosts_name_no_host() -> None:
+    """A URL whose host is starred out is kept as evidence, without a host of its own."""
+    (url,) = extract("http://bad****.net/x and http://")
+    assert (url.type, url.value) == ("URL", "http://bad****.net/x")
+    assert "censored" in url.flags
+
+
+def test_second_opinion_is_asked() -> None:
+    """What our grammar leaves bracketed or spaced is found by iocextract, and says so."""
+    finding = extract("write to ann @ mail.bad-place.net please")[0]
+    assert (finding.type, finding.value) == ("Email Address", "ann@mail.bad-place.net")
+    assert "second-opinion" in finding.flags

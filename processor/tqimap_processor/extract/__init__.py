@@ -12,7 +12,8 @@ in the authority), `number-host` (an address in decimal, octal or hexadecimal), 
 `labelled` (the word before it says what it is), `not-a-file` (a digest of something else than a
 file's content), `coin-<name>` (attribute `Coin`),
 `censored` (parts of a URL's host are starred out or stand for any), `second-opinion` (iocextract
-found it where this grammar did not), `truncated` (the token was longer than tokens.MAX_AHEAD).
+found it where this grammar did not), `percent-encoded` (decoded
+from %3A%2F%2F), `truncated` (the token was longer than tokens.MAX_AHEAD).
 Other attributes: `Port`, `Algorithm`.
 """
 

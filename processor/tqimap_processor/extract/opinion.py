@@ -39,6 +39,8 @@ _LEFT = tuple(
     )
 )
 
+_LOCAL = re.compile(r"[\w.+-]+\s*[\[({<]*\s*(?:@|(?<![a-z])at(?![a-z]))", re.IGNORECASE)
+
 
 def find(text: str, placed: Sequence[Finding]) -> Iterator[Finding]:
     """Yield what iocextract finds in *text* where the sorted findings *placed* cover nothing."""
@@ -82,5 +84,8 @@ def _answers(window: str) -> Iterator[tuple[str, str, str]]:
     for raw in iocextract.extract_unencoded_urls(window):
         yield URL, raw, iocextract.refang_data(raw)
     if "@" in window or "at" in window.lower():
-        for raw in iocextract.extract_emails(window):
+        for glued in iocextract.extract_emails(window):
+            # it takes the words before the address for a part of it
+            local = _LOCAL.search(glued)
+            raw = glued[local.start() :] if local else glued
             yield EMAIL, raw, iocextract.refang_email(raw)

@@ -21,7 +21,11 @@ _DEFANGED = frozenset({"defanged"})
 _TRUNCATED = frozenset({"truncated"})
 # what is in every token worth reading, or nearly
 _DOT = re.compile(rb"\.(?=[\w\xff-])")
-_RARE = (re.compile(rb"://"), re.compile(rb"@(?=\[)"))
+_RARE = (
+    re.compile(rb"://"),
+    re.compile(rb"@(?=\[)"),
+    re.compile(rb"%3[aA](?=%2[fF]%2[fF])"),
+)
 # words before a dotted quad that make it the number of a version or a section
 _VERSIONS = tuple(
     word.encode()

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import re
 from typing import TYPE_CHECKING
+from urllib.parse import unquote
 
 from tqimap_processor.extract import hosts, names, urls
 from tqimap_processor.extract.addresses import IPV4, ipv4_flags
@@ -22,6 +23,7 @@ if TYPE_CHECKING:
 # longer tokens are cut: behind the cut begins a new token
 MAX_BACK = 512
 MAX_AHEAD = 2560
+_ENCODED = re.compile(r"(?:https?|ftp)%3[aA]%2[fF]%2[fF][^\s&,;]+")
 # a path on the same host: whatever looks like a name in it is a file
 _LOCAL_PATH = re.compile(r"/(?![/\d\[])[^@,;()\[\]]*+$")
 _MAIL = re.compile(r"[a-z0-9](?:[a-z0-9_+-]|\.(?!\.|@)){0,63}@([a-z0-9.-]+)")
@@ -39,6 +41,8 @@ def read(token: str) -> tuple[Hit, ...]:
         return urls.plain(token) or tuple(_mixed(token))
     if token[0] == "/" and _LOCAL_PATH.match(token):
         return ()
+    if "%2" in token and (encoded := _ENCODED.search(token)):
+        return tuple(_decoded(token, encoded))
     if "@" in token:
         mail = _MAIL.fullmatch(token)
         plain = _mail(token, mail[1]) if mail else ()
@@ -47,6 +51,15 @@ def read(token: str) -> tuple[Hit, ...]:
     else:
         plain = _name(token)
     return plain or tuple(names.find(token, 0, len(token)))
+
+
+def _decoded(token: str, encoded: re.Match[str]) -> Iterator[Hit]:
+    """Yield what the percent-encoded URL *encoded* of *token* holds, and what stands before it."""
+    yield from names.find(token, 0, encoded.start())
+    for hit in read(unquote(encoded[0])):
+        yield hit._replace(
+            start=encoded.start(), end=encoded.end(), flags=hit.flags | {"percent-encoded"}
+        )
 
 
 def _endpoint(address: str, port: str | None) -> Hit:
