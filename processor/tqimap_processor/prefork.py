@@ -13,7 +13,6 @@ import socket
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from rq.executions import Execution
-from rq.job import Job
 
 from tqimap_processor.worker import MailWorker
 
@@ -21,6 +20,7 @@ from tqimap_processor.worker import MailWorker
 if TYPE_CHECKING:
     import redis
     from rq import Queue
+    from rq.job import Job
 
     from tqimap_processor.slot import Slot
     from tqimap_shared.settings import Settings
@@ -122,7 +122,7 @@ class PreforkWorker(MailWorker):
         self.executions.clear()
         while order := line.recv(ORDER).decode():
             job_id, _, execution_id = order.partition(" ")
-            job = Job.fetch(job_id, self.connection, self.serializer)
+            job = self.job_class.fetch(job_id, self.connection, self.serializer)
             execution = Execution.fetch(execution_id, job_id, self.connection)
             execution._job = job  # noqa: SLF001 - as rq's own SpawnWorker does
             self.executions[execution.id] = execution

@@ -7,12 +7,9 @@ below 4, because these are inner doors of it.
 
 from __future__ import annotations
 
-import ctypes
 import importlib
 import logging
-import os
 import signal
-import sys
 import time
 from typing import TYPE_CHECKING, Any, cast
 
@@ -25,6 +22,8 @@ from rq.serializers import JSONSerializer
 from rq.worker import WorkerStatus
 
 from tqimap_processor import attempt, maintenance
+from tqimap_processor.mailjob import MailJob
+from tqimap_processor.parent import die_with_parent
 from tqimap_shared.errors import TqimapError, TryLater
 from tqimap_shared.ledger import Ledger
 from tqimap_shared.queue import FUNCTION, give_back
@@ -47,7 +46,6 @@ MONITORING = 10  # seconds between two heartbeats of a job in work; abandoned af
 IDLE_WAIT = 2  # seconds of one blocking wait for a job: the longest that SIGTERM has to wait
 MAINTENANCE_LOCK = 60  # seconds after which a killed worker's lock does not stop the others
 PAUSE = 1.0  # seconds before looking for Redis again
-PR_SET_PDEATHSIG = 1
 FOREVER = 2**31
 
 
@@ -79,13 +77,21 @@ class MailWorker(Worker):
     def __init__(self, client: redis.Redis, settings: Settings, slot: Slot) -> None:
         super().__init__(
             # one queue: only then rq moves a job atomically into a list that it can be found in
-            [MailQueue(settings.worker.queue, connection=client, serializer=JSONSerializer)],
+            [
+                MailQueue(
+                    settings.worker.queue,
+                    connection=client,
+                    serializer=JSONSerializer,
+                    job_class=MailJob,
+                )
+            ],
             name=slot.name,
             connection=client,
             worker_ttl=WORKER_TTL,
             maintenance_interval=settings.worker.maintenance,
             job_monitoring_interval=MONITORING,
             serializer=JSONSerializer,
+            job_class=MailJob,
             log_job_description=False,
         )
         self._settings = settings
@@ -272,24 +278,3 @@ def _await(client: redis.Redis, worker: MailWorker) -> None:
         except AWAY:
             continue
         return
-
-
-def die_with_parent() -> None:
-    """Let every process forked from now on be killed when the one that forked it is, however.
-
-    rq's horse would otherwise go on beside the one that takes its mail up again, and the scheduler
-    would keep its lock. No-op outside Linux.
-    """
-    if sys.platform != "linux":
-        return
-    prctl = ctypes.CDLL(None).prctl
-    parents: list[int] = []
-
-    def after() -> None:
-        for number in (signal.SIGTERM, signal.SIGINT):
-            signal.signal(number, signal.SIG_DFL)  # the worker's handlers mean nothing here
-        prctl(PR_SET_PDEATHSIG, signal.SIGKILL)
-        if os.getppid() != parents[-1]:
-            os._exit(1)  # the parent was killed before the line above
-
-    os.register_at_fork(before=lambda: parents.append(os.getpid()), after_in_child=after)

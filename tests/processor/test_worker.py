@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 from fixtures.workers import SETTINGS, Crew, alive, build, until
+from rq import Callback
 
 from tqimap_processor import admin, cli
 from tqimap_sandbox import redis as sandbox
@@ -190,6 +191,25 @@ def test_the_log_has_no_secret_and_no_traceback(crew: Crew) -> None:
         f"{sha[:12]}: Intelligence Mailbox: attempt 2 failed, next in 1 s: ThreatQ: is away.",
         f"{sha[:12]}: Intelligence Mailbox: attempt 3 failed for good: ThreatQ: is away.",
     ]
+
+
+def test_a_job_that_asks_for_another_function_is_refused(crew: Crew) -> None:
+    """Who can write to Redis cannot run code here, neither as a function nor as a callback."""
+    trace = crew.directory / "executed"
+    for number, (function, callback) in enumerate([("os.mkdir", None), (None, "os.mkdir")]):
+        opened = queue.open_queue(crew.redis, SETTINGS.worker)
+        opened.enqueue(
+            function or "fixtures.works.well",
+            args=[str(trace)],
+            job_id=f"{number:064}",
+            on_success=Callback(callback) if callback else None,
+            on_failure=Callback(callback) if callback else None,
+        )
+    assert crew.start("--burst").wait(30) == 0
+    assert crew.failed() == ["0" * 64]
+    assert not trace.exists()
+    assert "Traceback" not in crew.output
+    assert "callback" not in crew.output
 
 
 def test_the_access_list_for_operators_is_wide_enough(crew: Crew, redis_url: str) -> None:

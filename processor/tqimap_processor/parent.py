@@ -1,0 +1,35 @@
+"""Bind the life of every child process to its parent's.
+
+Linux' parent death signal, because nothing else works when the parent is killed with SIGKILL.
+"""
+
+from __future__ import annotations
+
+import ctypes
+import os
+import signal
+import sys
+
+
+PR_SET_PDEATHSIG = 1  # prctl(2)
+
+
+def die_with_parent() -> None:
+    """Let every process forked from now on be killed when the one that forked it is, however.
+
+    rq's horse would otherwise go on beside the one that takes its mail up again, and the scheduler
+    would keep its lock. No-op outside Linux.
+    """
+    if sys.platform != "linux":
+        return
+    prctl = ctypes.CDLL(None).prctl
+    parents: list[int] = []
+
+    def after() -> None:
+        for number in (signal.SIGTERM, signal.SIGINT):
+            signal.signal(number, signal.SIG_DFL)  # the worker's handlers mean nothing here
+        prctl(PR_SET_PDEATHSIG, signal.SIGKILL)
+        if os.getppid() != parents[-1]:
+            os._exit(1)  # the parent was killed before the line above
+
+    os.register_at_fork(before=lambda: parents.append(os.getpid()), after_in_child=after)
