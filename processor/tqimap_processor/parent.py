@@ -12,6 +12,7 @@ import sys
 
 
 PR_SET_PDEATHSIG = 1  # prctl(2)
+ENDING = (signal.SIGTERM, signal.SIGINT)
 
 
 def die_with_parent() -> None:
@@ -25,11 +26,21 @@ def die_with_parent() -> None:
     prctl = ctypes.CDLL(None).prctl
     parents: list[int] = []
 
-    def after() -> None:
-        for number in (signal.SIGTERM, signal.SIGINT):
-            signal.signal(number, signal.SIG_DFL)  # the worker's handlers mean nothing here
-        prctl(PR_SET_PDEATHSIG, signal.SIGKILL)
-        if os.getppid() != parents[-1]:
-            os._exit(1)  # the parent was killed before the line above
+    def before() -> None:
+        parents[:] = [os.getpid()]
+        # a signal between fork and the lines below would meet a handler that means nothing here
+        signal.pthread_sigmask(signal.SIG_BLOCK, ENDING)
 
-    os.register_at_fork(before=lambda: parents.append(os.getpid()), after_in_child=after)
+    def after_in_child() -> None:
+        prctl(PR_SET_PDEATHSIG, signal.SIGKILL)
+        if os.getppid() != parents[0]:
+            os._exit(1)  # the parent was killed before the line above
+        for number in ENDING:
+            signal.signal(number, signal.SIG_DFL)
+        signal.pthread_sigmask(signal.SIG_UNBLOCK, ENDING)
+
+    os.register_at_fork(
+        before=before,
+        after_in_child=after_in_child,
+        after_in_parent=lambda: signal.pthread_sigmask(signal.SIG_UNBLOCK, ENDING),
+    )
