@@ -239,4 +239,4 @@ def test_broken_mails(site: Site) -> None:
     assert {"half.txt", "part-2", "urls.txt"} <= came.files
     assert ("URL", "http://nul.brittle-reef.example/a") in came.indicators
     status = json.loads(site.run("tqimap-admin", "status", "--json").stdout)
-    assert (status["mails"]["open"], status["mails"]["dead"]) == (0, 0)
+    assert (status["mails"]["waiting"], status["mails"]["failed"]) == (0, 0)
