@@ -9,7 +9,7 @@ import pytest
 from fixtures.reports import artefact, decision, report
 from fixtures.threatq_client import account
 
-from tqimap_processor.threatq import Client, payload
+from tqimap_processor.threatq import Client, payload, reference
 from tqimap_processor.threatq.places import Places
 from tqimap_shared.errors import SettingsError, TryLater
 from tqimap_shared.threatq import Invalid
@@ -127,6 +127,15 @@ def test_one_bad_indicator_does_not_take_its_batch_along(
     assert "1 of 9 indicators were not taken" in caplog.text
 
 
+def test_a_server_that_refuses_all_of_a_mail_is_an_error(threatq: StandIn) -> None:
+    """When nothing at all is taken the mail must not pass as done, however few there are."""
+    with Client.open(account(threatq)) as client:
+        payloads = phrased(client, ("FQDN", "evil.example"), ("FQDN", "bad.example"))
+        threatq.inject("errors", path="/api/indicators")
+        with pytest.raises(Invalid):
+            client.upsert(payloads, before=nothing)
+
+
 def test_a_server_that_refuses_everything_is_an_error(threatq: StandIn) -> None:
     """What fails for every indicator is no fault of a single one."""
     with Client.open(account(threatq, max_rejected=3)) as client:
@@ -158,8 +167,9 @@ def test_an_unknown_status_is_a_fault_of_the_settings(client: Client, threatq: S
         client.spelled(account(threatq, review_status="Hot"))
 
 
-def test_tables_are_read_once_a_process(threatq: StandIn) -> None:
+def test_tables_are_read_once_a_process(threatq: StandIn, monkeypatch: pytest.MonkeyPatch) -> None:
     """Every mail needs types and statuses, and they hardly ever change."""
+    monkeypatch.setattr(reference, "_read", {})  # another test may have asked this stand-in
     for _ in range(2):
         with Client.open(account(threatq)) as client:
             client.upsert(phrased(client, ("FQDN", "evil.example")), before=nothing)

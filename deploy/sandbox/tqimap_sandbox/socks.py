@@ -179,8 +179,10 @@ class _Client(socketserver.StreamRequestHandler):
         allowed = user == self.server.rules.user or not self.server.rules.user
         target, status = self._reach(host, port) if allowed else (None, _FORBIDDEN)
         code = _GRANTED_4 if status == _OK else _REJECTED_4
-        self._answer(struct.pack(">BB", 0, code) + bytes(6))
-        self._relay(target)
+        # the client may hang up before it has read the answer
+        with target or contextlib.nullcontext():
+            self._answer(struct.pack(">BB", 0, code) + bytes(6))
+            self._relay(target)
 
     def _socks5(self) -> None:
         methods = self._take(self._take(1)[0])
@@ -199,8 +201,9 @@ class _Client(socketserver.StreamRequestHandler):
         bound = (
             b"\x03\xff" + b"a" * 255 if self.server.rules.fault == "drip" else b"\x01" + bytes(4)
         )
-        self._answer(bytes([5, status, 0]) + bound + bytes(2))
-        self._relay(target)
+        with target or contextlib.nullcontext():
+            self._answer(bytes([5, status, 0]) + bound + bytes(2))
+            self._relay(target)
 
     def _authenticate(self) -> bool:
         self._take(1)
@@ -250,7 +253,7 @@ class _Client(socketserver.StreamRequestHandler):
         if target is None:
             return
         other = {self.connection: target, target: self.connection}
-        with target, self.server.watching(target), selectors.DefaultSelector() as selector:
+        with self.server.watching(target), selectors.DefaultSelector() as selector:
             target.settimeout(None)
             for one in other:
                 selector.register(one, selectors.EVENT_READ)

@@ -58,15 +58,18 @@ class Client:
         """Create or extend indicators; return their ids.
 
         Those of types that the appliance does not have, and those that it refuses, are left out
-        with a WARNING that counts them; more than threatq.max_rejected refusals are an error.
+        with a WARNING that counts them. It is an error if more than threatq.max_rejected are
+        refused, or all: then it is not them that are wrong, and the mail must not pass as done.
         """
         known = [one for one in payloads if one["type"]["name"] in self.reference.types]
         self._tell_unknown(payloads)
-        refused: set[Key] = set()
+        refused: dict[Key, Invalid] = {}
         found: dict[Key, int] = {}
         for some in self._batches(known):
             answers = self._consume(some, refused, before)
             found |= match(some, answers, self.reference.types)
+        if refused and not found:
+            raise next(iter(refused.values()))
         for one in known:
             if key(one) not in found and key(one) not in refused:
                 before()
@@ -106,15 +109,15 @@ class Client:
             )
 
     def _consume(
-        self, some: list[Record], refused: set[Key], before: Callable[[], None]
+        self, some: list[Record], refused: dict[Key, Invalid], before: Callable[[], None]
     ) -> list[Record]:
         """Send a batch; if it is refused, halve it until the culprits are alone."""
         before()
         try:
             return self.session.post("indicators/consume", json=some)
-        except Invalid:
+        except Invalid as error:
             if len(some) == 1:
-                refused.add(key(some[0]))
+                refused[key(some[0])] = error
                 if len(refused) > self.session.settings.max_rejected:
                     raise
                 return []
