@@ -85,6 +85,7 @@ class _Gathered:
     others: frozenset[str] | None = None
     attributes: dict[tuple[str, str], None] = field(default_factory=dict)
     found: list[Sighting] = field(default_factory=list)
+    tops: set[str] = field(default_factory=set)
 
 
 @dataclass(frozen=True, slots=True)
@@ -121,8 +122,11 @@ def _add(one: _Gathered, seen: _Seen, most: int) -> None:
         one.written = doubts if one.written is None else one.written & doubts
     one.shown |= seen.flags - _DOUBTS
     one.attributes.update(dict.fromkeys(seen.attributes))
-    if len(one.found) < most:
+    top = seen.place.artefact.partition(".")[0]
+    # a place in every part of the mail is remembered: relations to attachments rest on it
+    if len(one.found) < most or top not in one.tops:
         one.found.append(seen.place)
+        one.tops.add(top)
 
 
 def _indicator(kind: str, value: str, one: _Gathered) -> Indicator:

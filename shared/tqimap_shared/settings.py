@@ -227,7 +227,9 @@ class Limits(_Section):
     artefact_text: Count = Field(2_000_000, description="characters of text of one artefact")
     text: Count = Field(20_000_000, description="characters of text of a mail")
     findings: Count = Field(5_000, description="distinct findings of a mail")
-    sightings: Count = Field(20, description="places remembered for one finding")
+    sightings: Count = Field(
+        20, description="places remembered for one finding, beside one in each part of the mail"
+    )
     archive_entries: Count = Field(10_000, description="entries of an archive that is opened")
     encrypted: Count = Field(8 * MIB, description="bytes decrypted in one archive; it is slow")
     passwords: Count = Field(20, description="passwords tried on an archive")

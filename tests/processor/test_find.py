@@ -146,3 +146,19 @@ def test_findings_and_places_are_limited() -> None:
     found, problems = find(tree, Limits(sightings=3))
     assert max(len(one.found) for one in found) == 3
     assert not problems
+
+
+def test_every_part_is_remembered() -> None:
+    """However often an indicator stands in one attachment, a place in the others is kept too."""
+    often, once = b"8.8.4.4 " * 50, b"and 8.8.4.4"
+    tree = walk(
+        mixed(
+            part(often, "text/plain", name="a.txt"),
+            part(once, "text/plain", name="b.txt"),
+            part(once, "text/plain", name="c.txt"),
+        ),
+        Limits(),
+    )
+    indicators, _ = find(tree, Limits(sightings=2))
+    (found,) = [one for one in indicators if one.value == "8.8.4.4"]
+    assert [one.artefact for one in found.found] == ["1", "1", "2", "3"]
