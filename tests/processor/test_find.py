@@ -155,7 +155,7 @@ def test_every_part_is_remembered() -> None:
         mixed(
             part(often, "text/plain", name="a.txt"),
             part(once, "text/plain", name="b.txt"),
-            part(once, "text/plain", name="c.txt"),
+            part(once + b" again", "text/plain", name="c.txt"),
         ),
         Limits(),
     )
