@@ -130,7 +130,7 @@ def _run(options: argparse.Namespace) -> int:
 
 def _enrol_or_fetch(options: argparse.Namespace, memory: state.State) -> int:
     loaded = settings_module.load(options.config)
-    settings = enrol.complete(loaded, root=_root(options), name=options.files)
+    settings = enrol.complete(loaded, root=options.root, name=options.files)
     asked = settings.threatq != loaded.threatq
     with Session(settings.threatq) as session:
         found, created = connector.ensure(session, settings.threatq, memory.connector_id)
@@ -139,23 +139,13 @@ def _enrol_or_fetch(options: argparse.Namespace, memory: state.State) -> int:
         enrol.write(options.config, settings)
     if asked or created:
         return _enrolled(created=created)
-    _compare_files(options, loaded.files)
+    _compare(settings.files, loaded.files)
     faults = run.fetch_all(connector.mailboxes(settings, found), settings, options.config, memory)
     for fault in faults[1:]:
         _complain(str(fault), options, fault.status)
     if faults:
         raise faults[0]
     return 0
-
-
-def _root(options: argparse.Namespace) -> Path | None:
-    """Return -f as an absolute path: the worker runs somewhere else."""
-    if options.root is None:
-        return None
-    root: Path = options.root.resolve()
-    if not root.is_dir() or not os.access(root, os.W_OK | os.X_OK):
-        raise NotWritable(f"files directory {options.root}", "must exist and be writable.")
-    return root
 
 
 def _enrolled(*, created: bool) -> int:
@@ -167,16 +157,9 @@ def _enrolled(*, created: bool) -> int:
     return 0
 
 
-def _compare_files(options: argparse.Namespace, files: Files) -> None:
+def _compare(given: Files, files: Files) -> None:
     """Say when -f or --files are not what the workers read; only a first run writes them."""
-    given = files.model_copy(
-        update={
-            key: value
-            for key, value in (("root", _root(options)), ("name", options.files))
-            if value is not None
-        }
-    )
-    if given.root != files.root or Path(given.name) != Path(files.name):
+    if given != files:
         logger.warning(
             "-f and --files are not those of %s, which the workers follow: %s and %s.",
             settings_module.FILE_NAME,

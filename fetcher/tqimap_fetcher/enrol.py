@@ -6,9 +6,7 @@ tomli-w, because the standard library reads TOML but does not write it.
 from __future__ import annotations
 
 import getpass
-import os
 import sys
-import tempfile
 import tomllib
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -17,7 +15,8 @@ import tomli_w
 from pydantic import BaseModel, SecretStr, ValidationError
 
 from tqimap_fetcher.connector import known_status
-from tqimap_shared.errors import NotWritable, SettingsError
+from tqimap_fetcher.replace import replace
+from tqimap_shared.errors import SettingsError
 from tqimap_shared.settings import ENV_PREFIX, FILE_NAME, in_secret_file
 from tqimap_shared.threatq import Session, address
 
@@ -39,13 +38,10 @@ def complete(settings: Settings, *, root: Path | None = None, name: str | None =
 
     *root* and *name* (-f and --files) win over the [files] section. Status is asked for together
     with something else only: it has a default. Answers are checked against the appliance.
-    Raises SettingsError where there is no terminal to ask at, and whatever a login may raise.
+    Raises SettingsError where there is no terminal to ask at, NotWritable for the root, and
+    whatever a login may raise.
     """
-    given = {key: value for key, value in (("root", root), ("name", name)) if value is not None}
-    try:
-        files = settings.files.model_validate(settings.files.model_dump() | given)
-    except ValidationError:
-        raise SettingsError("--files", "must name a directory.") from None
+    files = settings.files.overridden(root=root, name=name)
     threatq = settings.threatq
     if threatq.missing():
         threatq = _asked(threatq)
@@ -119,8 +115,9 @@ def _with_known_status(session: Session, settings: ThreatQ) -> ThreatQ:
 
 
 def lacking(directory: Path) -> bool:
-    """Say whether *directory*'s tqimap.toml does not hold what a login needs."""
-    return "host" not in _content(directory / FILE_NAME).get("threatq", {})
+    """Say whether neither *directory*'s tqimap.toml nor secret files hold what a login needs."""
+    kept = _content(directory / FILE_NAME).get("threatq", {})
+    return not ("host" in kept or in_secret_file("threatq", "host"))
 
 
 def write(directory: Path, settings: Settings) -> None:
@@ -131,15 +128,12 @@ def write(directory: Path, settings: Settings) -> None:
     once, mode 0600. Raises NotWritable.
     """
     path = directory / FILE_NAME
-    try:
-        content = _content(path)
-        for name in ("threatq", "files"):
-            news = _news(name, getattr(settings, name))
-            if news:
-                content[name] = content.get(name, {}) | news
-        _replace(path.resolve(), tomli_w.dumps(content).encode())
-    except OSError as error:
-        raise NotWritable(str(path), f"cannot be written ({error.strerror}).") from None
+    content = _content(path)
+    for name in ("threatq", "files"):
+        news = _news(name, getattr(settings, name))
+        if news:
+            content[name] = content.get(name, {}) | news
+    replace(path, tomli_w.dumps(content).encode())
 
 
 def _content(path: Path) -> dict[str, Any]:
@@ -163,21 +157,3 @@ def _plain(settings: BaseModel) -> dict[str, Any]:
         key: value.get_secret_value() if isinstance(value, SecretStr) else value
         for key, value in settings
     }
-
-
-def _replace(path: Path, content: bytes) -> None:
-    descriptor, name = tempfile.mkstemp(prefix=f".{FILE_NAME}.", dir=path.parent)
-    try:
-        with os.fdopen(descriptor, "wb") as file:
-            file.write(content)
-            file.flush()
-            os.fsync(descriptor)
-        Path(name).replace(path)
-    except OSError:
-        Path(name).unlink(missing_ok=True)
-        raise
-    parent = os.open(path.parent, os.O_RDONLY | os.O_DIRECTORY)
-    try:
-        os.fsync(parent)
-    finally:
-        os.close(parent)

@@ -6,31 +6,36 @@ Nothing in it is needed to be correct: without it the connector is found by its 
 from __future__ import annotations
 
 import json
-import os
-import tempfile
-from dataclasses import asdict, dataclass, field
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
-from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from tqimap_shared.errors import NotWritable
+from tqimap_fetcher.replace import replace
 
+
+if TYPE_CHECKING:
+    from pathlib import Path
 
 FILE_NAME = "tqimap-state.json"
 
 
 @dataclass(slots=True)
 class State:
-    """The memory between runs. Times are UTC in ISO 8601; *mailboxes* holds a record by name."""
+    """The memory between runs. Times are UTC in ISO 8601; *mailboxes* holds a record by name.
+
+    *noted* names the mailboxes that this run has fetched; it is not kept.
+    """
 
     connector_id: int | None = None
     last_run: str = ""
     last_error: str = ""
     mailboxes: dict[str, dict[str, Any]] = field(default_factory=dict)
+    noted: set[str] = field(default_factory=set, repr=False, compare=False)
 
     def note(self, mailbox: str, **facts: Any) -> None:  # noqa: ANN401 - whatever JSON can hold
         """Remember *facts* about the run that now fetched *mailbox*."""
         self.mailboxes[mailbox] = {"last_run": now(), **facts}
+        self.noted.add(mailbox)
 
 
 def now() -> str:
@@ -39,22 +44,32 @@ def now() -> str:
 
 
 def load(directory: Path) -> State:
-    """Read the state of *directory*; a missing or damaged file is an empty state."""
+    """Read the state of *directory*; what is missing or damaged is as if it had never been."""
     try:
         data = json.loads((directory / FILE_NAME).read_bytes())
-        return State(**{name: data[name] for name in State.__slots__ if name in data})
-    except (OSError, ValueError, TypeError):
+    except (OSError, ValueError, RecursionError):
         return State()
+    if not isinstance(data, dict):
+        return State()
+    connector, mailboxes = data.get("connector_id"), data.get("mailboxes")
+    return State(
+        connector_id=connector if isinstance(connector, int) else None,
+        last_run=str(data.get("last_run", "")),
+        last_error=str(data.get("last_error", "")),
+        mailboxes=mailboxes if isinstance(mailboxes, dict) else {},
+    )
 
 
 def save(directory: Path, state: State) -> None:
-    """Replace the state of *directory* in one step. Raises NotWritable."""
-    path = directory / FILE_NAME
-    try:
-        descriptor, name = tempfile.mkstemp(dir=directory, prefix=f".{FILE_NAME}.")
-        with os.fdopen(descriptor, "w", encoding="utf-8") as file:
-            json.dump(asdict(state), file, indent=2)
-            file.write("\n")
-        Path(name).replace(path)
-    except OSError as error:
-        raise NotWritable(str(path), f"cannot be written ({error.strerror}).") from None
+    """Replace the state of *directory* in one step. Raises NotWritable.
+
+    What other runs have noted meanwhile, of mailboxes that this one left to them, stays.
+    """
+    noted = {name: state.mailboxes[name] for name in state.noted}
+    content = {
+        "connector_id": state.connector_id,
+        "last_run": state.last_run,
+        "last_error": state.last_error,
+        "mailboxes": load(directory).mailboxes | noted,
+    }
+    replace(directory / FILE_NAME, f"{json.dumps(content, indent=2)}\n".encode())

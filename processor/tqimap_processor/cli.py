@@ -116,8 +116,7 @@ def load(options: argparse.Namespace) -> Settings:
     if not directory.is_dir():
         raise SettingsError(f"config directory {directory}", "is not a directory.")
     settings = settings_module.load(directory)
-    given = {"root": options.root and options.root.resolve(), "name": options.files}
-    files = settings.files.model_copy(update={k: v for k, v in given.items() if v is not None})
+    files = settings.files.overridden(root=options.root, name=options.files)
     root = files.root
     if root is not None and not (root.is_dir() and os.access(root, os.W_OK | os.X_OK)):
         raise NotWritable(f"files directory {root}", "must exist and be writable.")

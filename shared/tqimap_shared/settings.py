@@ -1,10 +1,9 @@
 """Every setting of both programs, from `<config dir>/tqimap.toml`, environment and secret files.
 
 pydantic-settings, because it is a well-kept library that layers a file, the environment and secret
-directories over one typed schema. Both programs check the whole file: a fault in the worker's part
-is seen by the fetcher's next run too. Order, strongest first: `TQIMAP_SECTION__KEY` in the
-environment, a file `tqimap_section__key` in systemd's credentials directory or in /run/secrets, the
-TOML file, the default. Sizes are bytes, times seconds unless a name says otherwise.
+directories over one typed schema. Order, strongest first: `TQIMAP_SECTION__KEY` in the environment,
+a file `tqimap_section__key` in systemd's credentials directory or in /run/secrets, the TOML file,
+the default.
 """
 
 from __future__ import annotations
@@ -12,10 +11,10 @@ from __future__ import annotations
 import os
 import tomllib
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Any
 from urllib.parse import urlsplit
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, SecretStr, ValidationError
+from pydantic import BaseModel, Field, SecretStr, ValidationError
 from pydantic_settings import (
     BaseSettings,
     NestedSecretsSettingsSource,
@@ -25,223 +24,41 @@ from pydantic_settings import (
 
 from tqimap_shared import log
 from tqimap_shared.errors import SettingsError
+from tqimap_shared.sections import (
+    CONNECTOR,
+    DEFAULT_REDIS,
+    Dashboard,
+    Fetch,
+    Files,
+    Limits,
+    Mailbox,
+    Policy,
+    Redis,
+    ThreatQ,
+    Worker,
+)
+
+
+__all__ = [
+    "CONNECTOR",
+    "DEFAULT_REDIS",
+    "Dashboard",
+    "Fetch",
+    "Files",
+    "Limits",
+    "Mailbox",
+    "Policy",
+    "Redis",
+    "Settings",
+    "ThreatQ",
+    "Worker",
+    "in_secret_file",
+    "load",
+]
 
 
 FILE_NAME = "tqimap.toml"
 ENV_PREFIX = "TQIMAP_"
-CONNECTOR = "Intelligence Mailbox"
-MIB = 2**20
-DEFAULT_REDIS = "redis://127.0.0.1:6379/0"
-
-
-def _one_line(value: str) -> str:
-    # such a value would end an IMAP or SOCKS command early and begin another
-    if any(c in value for c in "\r\n\0"):
-        raise ValueError("must not contain line breaks or NUL")
-    return value.strip()
-
-
-def _one_line_secret(value: SecretStr) -> SecretStr:
-    if any(c in value.get_secret_value() for c in "\r\n\0"):
-        raise ValueError("must not contain line breaks or NUL")
-    return value
-
-
-def _inside(value: str) -> str:
-    path = Path(value)
-    if path.is_absolute() or ".." in path.parts or not path.name:
-        raise ValueError("must name a directory below the root")
-    return str(path)
-
-
-Line = Annotated[str, AfterValidator(_one_line)]
-Secret = Annotated[SecretStr, AfterValidator(_one_line_secret)]
-Inside = Annotated[Line, AfterValidator(_inside)]
-Port = Annotated[int, Field(ge=1, le=65535)]
-Count = Annotated[int, Field(ge=1)]
-Share = Annotated[float, Field(gt=0, le=1)]
-Seconds = Annotated[float, Field(gt=0)]
-NO_SECRET = SecretStr("")
-
-
-class _Section(BaseModel):
-    model_config = ConfigDict(extra="forbid", frozen=True, hide_input_in_errors=True)
-
-
-class ThreatQ(_Section):
-    """How to reach ThreatQ and what objects look like there."""
-
-    host: Line = Field("", description="host or URL of the appliance; https only")
-    client_id: Line = Field("", description="OAuth client id of the API user")
-    email: Line = Field("", description="e-mail address of the API user")
-    password: Secret = Field(NO_SECRET, description="password of the API user")
-    status: Line = Field("Active", description="status of indicators that are kept")
-    review_status: Line = Field("Review", description="status of indicators that need a look")
-    verify: bool = Field(default=True, description="check the certificate; false is said every run")
-    ca_file: Path | None = Field(None, description="certificates to trust instead of the system's")
-    connect_timeout: Seconds = Field(10, description="seconds to wait for a connection")
-    read_timeout: Seconds = Field(25, description="seconds to wait for an answer; < lease / 2")
-    source: Line = Field(CONNECTOR, description="source name on everything that is uploaded")
-    tlp: Literal["", "RED", "AMBER", "GREEN", "WHITE"] = Field("", description="TLP on the source")
-    file_type: Line = Field("Spearphish Attachment", description="ThreatQ type of uploaded files")
-    malware_locked: bool = Field(default=True, description="files download as a locked ZIP")
-    relate: Literal["all", "found-in"] = Field(
-        "all",
-        description="relate an attachment to all indicators of its mail (the seed's rule) or "
-        "to those found in it",
-    )
-    batch: Count = Field(500, description="indicators or relations in one call, at most")
-    max_answer: Count = Field(32 * MIB, description="one answer of ThreatQ, at most")
-    chunk: Count = Field(8 * MIB, description="bytes of a file sent in one call")
-    max_attribute: Count = Field(950, description="characters of an attribute's value; cut there")
-    max_places: Count = Field(5, description="places of an indicator that are listed")
-    max_rejected: Count = Field(20, description="indicators of a mail that ThreatQ may refuse")
-
-    def missing(self) -> list[str]:
-        """Name the settings that a login needs and that are empty."""
-        return [
-            f"threatq.{name}" for name in ("host", "client_id", "email") if not getattr(self, name)
-        ] + ([] if self.password.get_secret_value() else ["threatq.password"])
-
-
-class Redis(_Section):
-    """The store that holds the ledger and rq's queue."""
-
-    url: Secret = Field(
-        default_factory=lambda: SecretStr(os.environ.get("REDIS_URL", DEFAULT_REDIS)),
-        description="redis://, rediss:// or unix:// URL; REDIS_URL in the environment serves too",
-    )
-    password: Secret = Field(NO_SECRET, description="password, if it is not part of the URL")
-    ca_file: Path | None = Field(None, description="certificates to trust for rediss://")
-    timeout: Seconds = Field(10, description="seconds to wait for Redis")
-    high_water: Share = Field(0.6, description="share of maxmemory at which fetching stops")
-    low_water: Share = Field(0.4, description="share of maxmemory below which it goes on")
-    open_mails: Count = Field(20_000, description="open mails at which fetching stops")
-
-
-class Mailbox(_Section):
-    """An IMAP mailbox: one more than the UI's, or, by its name, what overrides the UI's fields."""
-
-    name: Line = Field(CONNECTOR, min_length=1, description="name; the UI's by default")
-    enabled: bool = Field(default=True, description="fetch from it")
-    server: Line = Field("", description="IMAP host name")
-    port: Port | None = Field(None, description="IMAP port (993 for tls, 143 otherwise)")
-    security: Literal["tls", "starttls", "none"] = Field("tls", description="how to encrypt")
-    verify: bool = Field(default=True, description="check certificate and host name")
-    ca_file: Path | None = Field(None, description="certificates to trust instead of the system's")
-    username: Line = Field("", description="IMAP user name")
-    password: Secret = Field(NO_SECRET, description="IMAP password")
-    folder: Line = Field("INBOX", description="folder to read")
-    proxy_address: Line = Field("", description="SOCKS proxy; empty for a direct connection")
-    proxy_port: Port | None = Field(None, description="SOCKS port (1080)")
-    proxy_type: Literal["socks4", "socks4a", "socks5", "socks5h"] = Field(
-        "socks5",
-        description="a and h: the proxy resolves the name",
-    )
-    proxy_username: Line = Field("", description="SOCKS user name")
-    proxy_password: Secret = Field(NO_SECRET, description="SOCKS password")
-    done: Literal["keyword", "move", "nothing"] = Field(
-        "keyword",
-        description="what happens to a mail once ThreatQ has it: keyword $tqimap-done, move, or "
-        "nothing",
-    )
-    done_folder: Line = Field("", description="where `move` puts it")
-
-
-class Fetch(_Section):
-    """How much one run of the fetcher takes, and what it accepts from an IMAP server."""
-
-    max_messages: Count = Field(10_000, description="mails in one run and mailbox")
-    max_bytes: Count = Field(2048 * MIB, description="bytes in one run and mailbox")
-    max_seconds: Seconds = Field(1800, description="seconds of one run and mailbox")
-    batch_bytes: Count = Field(8 * MIB, description="bytes asked for in one FETCH")
-    batch_messages: Count = Field(200, description="mails asked for in one FETCH")
-    window: Count = Field(4, description="FETCH commands under way at once")
-    admit_bytes: Count = Field(2 * MIB, description="bytes admitted to the ledger at once")
-    admit_messages: Count = Field(64, description="mails admitted to the ledger at once")
-    connect_timeout: Seconds = Field(20, description="seconds for proxy, TCP and TLS together")
-    idle_timeout: Seconds = Field(60, description="seconds without a byte from the server")
-    command_timeout: Seconds = Field(120, description="seconds for one command's answer")
-    slowest: Count = Field(2048, description="bytes a second below which an answer is too slow")
-    max_literal: Count = Field(64 * MIB, description="one literal in a FETCH answer")
-    max_other_literal: Count = Field(65_536, description="one literal in any other answer")
-    max_line: Count = Field(65_536, description="one line of an answer")
-    max_search_line: Count = Field(8 * MIB, description="one line of a SEARCH answer")
-    max_before_login: Count = Field(262_144, description="all bytes before the login")
-    max_lines: Count = Field(20_000, description="untagged lines in one answer")
-
-
-class Worker(_Section):
-    """How the worker runs."""
-
-    queue: Line = Field("tqimap", pattern=r"^[A-Za-z0-9_-]+$", description="rq queue, one a worker")
-    lease: Seconds = Field(90, description="seconds that a worker owns a mail between effects")
-    job_timeout: Count = Field(300, description="seconds for one mail, uploads included")
-    maintenance: Count = Field(30, description="seconds between two rounds of maintenance")
-    grace: Seconds = Field(60, description="seconds that an open mail may be in no queue")
-    retries: list[Count] = Field(
-        [10, 30, 60, 120, 300, 600, 1800, 3600],
-        min_length=1,
-        description="seconds before each new attempt; then the mail is failed",
-    )
-    raw_days: float = Field(30, ge=0, description="days that a done mail's raw bytes are kept")
-    raw_bytes: int = Field(256 * MIB, ge=0, description="bytes of done mails kept, at most")
-    done_days: Seconds = Field(180, description="days that a done mail is remembered")
-
-
-class Dashboard(_Section):
-    """The page on which rq's queues are watched; for this machine only unless it has a login."""
-
-    host: Line = Field("127.0.0.1", description="address to listen on")
-    port: Port = Field(9181, description="port to listen on")
-    username: Line = Field("", description="login of the page; none is asked for if empty")
-    password: Secret = Field(NO_SECRET, description="password of the page")
-
-
-class Files(_Section):
-    """Where the worker keeps attachments."""
-
-    root: Path | None = Field(
-        None, description="-f: root directory; attachments are not kept if empty"
-    )
-    name: Inside = Field("files", description="--files: directory below the root")
-
-
-class Limits(_Section):
-    """Budgets for one mail; a spent one is a problem on the artefact, never a lost mail."""
-
-    raw: Count = Field(50 * MIB, description="raw mail")
-    header_bytes: Count = Field(1 * MIB, description="header block of a mail")
-    header_lines: Count = Field(5_000, description="lines of a header block")
-    field_bytes: Count = Field(65_536, description="one header field")
-    delimiter_lines: Count = Field(10_000, description="lines that begin with two hyphens")
-    boundaries: Count = Field(100, description="boundary declarations")
-    status_blank_lines: Count = Field(10_000, description="blank lines where a delivery status is")
-    line_checks: Count = Field(6_000_000, description="lines times (boundary declarations + 1)")
-    part_field_bytes: Count = Field(4096, description="one MIME header field; it is cut there")
-    depth: Count = Field(8, description="artefacts inside artefacts")
-    artefacts: Count = Field(500, description="artefacts of a mail")
-    children: Count = Field(200, description="children of one artefact")
-    artefact: Count = Field(64 * MIB, description="one artefact")
-    unpacked: Count = Field(256 * MIB, description="all unpacked bytes")
-    artefact_text: Count = Field(2_000_000, description="characters of text of one artefact")
-    text: Count = Field(20_000_000, description="characters of text of a mail")
-    findings: Count = Field(5_000, description="distinct findings of a mail")
-    sightings: Count = Field(
-        20, description="places remembered for one finding, beside one in each part of the mail"
-    )
-    archive_entries: Count = Field(10_000, description="entries of an archive that is opened")
-    encrypted: Count = Field(8 * MIB, description="bytes decrypted in one archive; it is slow")
-    passwords: Count = Field(20, description="passwords tried on an archive")
-
-
-class Policy(_Section):
-    """What is skipped, reviewed or uploaded."""
-
-    own_domains: list[Line] = Field([], description="the organisation's domains: skipped")
-    own_networks: list[Line] = Field([], description="the organisation's networks: skipped")
-    allow: list[Line] = Field([], description="never uploaded: domain, address, network or value")
-    deny: list[Line] = Field([], description="always uploaded: domain, address, network or value")
 
 
 class Settings(BaseSettings):
