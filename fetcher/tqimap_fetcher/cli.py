@@ -1,6 +1,6 @@
 """The driver `tqIMAP`: the first run enrols, later runs fetch once and exit.
 
-argparse, because the seed's help is argparse output. Only this module prints and exits.
+argparse, because the guide of 2018 shows argparse's help. Only this module prints and exits.
 """
 
 from __future__ import annotations
@@ -159,7 +159,8 @@ def _enrolled(*, created: bool) -> int:
 
 def _compare(given: Files, files: Files) -> None:
     """Say when -f or --files are not what the workers read; only a first run writes them."""
-    if given != files:
+    kept = files.root and files.root.resolve()
+    if (given.root and given.root.resolve(), given.name) != (kept, files.name):
         logger.warning(
             "-f and --files are not those of %s, which the workers follow: %s and %s.",
             settings_module.FILE_NAME,

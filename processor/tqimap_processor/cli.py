@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import argparse
 import logging
-import os
 import re
 import sys
 from functools import partial
@@ -17,7 +16,7 @@ from typing import TYPE_CHECKING
 from tqimap_processor import prefork, slot, worker
 from tqimap_shared import __version__, log, store
 from tqimap_shared import settings as settings_module
-from tqimap_shared.errors import NotWritable, SettingsError, TqimapError
+from tqimap_shared.errors import SettingsError, TqimapError
 
 
 if TYPE_CHECKING:
@@ -117,9 +116,7 @@ def load(options: argparse.Namespace) -> Settings:
         raise SettingsError(f"config directory {directory}", "is not a directory.")
     settings = settings_module.load(directory)
     files = settings.files.overridden(root=options.root, name=options.files)
-    root = files.root
-    if root is not None and not (root.is_dir() and os.access(root, os.W_OK | os.X_OK)):
-        raise NotWritable(f"files directory {root}", "must exist and be writable.")
+    files.check()
     if missing := settings.threatq.missing():
         raise SettingsError(
             str(directory / settings_module.FILE_NAME),

@@ -35,7 +35,7 @@ def scrub(text: str) -> str:
 
 
 class _OneLine(logging.Formatter):
-    """The seed's line format, in UTC, tracebacks folded into the line."""
+    """The line format of the guide of 2018, in UTC, tracebacks folded into the line."""
 
     converter = staticmethod(time.gmtime)
 

@@ -83,7 +83,7 @@ class ThreatQ(Section):
     malware_locked: bool = Field(default=True, description="files download as a locked ZIP")
     relate: Literal["all", "found-in"] = Field(
         "all",
-        description="relate an attachment to all indicators of its mail (the seed's rule) or "
+        description="relate an attachment to all indicators of its mail (the guide's rule) or "
         "to those found in it",
     )
     batch: Count = Field(500, description="indicators or relations in one call, at most")
@@ -172,6 +172,18 @@ class Fetch(Section):
     max_search_line: Count = Field(8 * MIB, description="one line of a SEARCH answer")
     max_before_login: Count = Field(262_144, description="all bytes before the login")
     max_lines: Count = Field(20_000, description="untagged lines in one answer")
+    audit_every: Seconds = Field(
+        86_400, description="seconds between two looks for read mails that Redis does not know"
+    )
+    audit_days: int = Field(
+        30, ge=0, description="days that such a look goes back; 0 switches it off"
+    )
+    missing_runs: Count = Field(
+        5, description="runs without an answer for a mail after which it is quarantined"
+    )
+    max_backoff: Seconds = Field(
+        3600, description="seconds that a server may ask to be left alone, at most"
+    )
 
 
 class Worker(Section):
@@ -213,16 +225,29 @@ class Files(Section):
         """Return these with the options -f and --files over them, where given.
 
         The root is made absolute: another process may use it elsewhere. Raises SettingsError for a
-        name that is not below the root, NotWritable for a root that cannot be written into.
+        name that is not below the root, NotWritable where nothing could be kept.
         """
-        if root is not None and not (root.is_dir() and os.access(root, os.W_OK | os.X_OK)):
-            raise NotWritable(f"files directory {root}", "must exist and be writable.")
         given = {"root": root and root.resolve(), "name": name}
         changes = {key: value for key, value in given.items() if value is not None}
         try:
-            return type(self).model_validate(self.model_dump(exclude_unset=True) | changes)
+            files = type(self).model_validate(self.model_dump(exclude_unset=True) | changes)
         except ValidationError:
             raise SettingsError("--files", "must name a directory below the root (-f).") from None
+        if changes:
+            files.check()
+        return files
+
+    def check(self) -> None:
+        """Raise NotWritable if attachments are to be kept and cannot be.
+
+        The root itself need not be writable where the directory below it is there already.
+        """
+        if self.root is None:
+            return
+        below = self.root / self.name
+        where = below if below.exists() else self.root
+        if not (where.is_dir() and os.access(where, os.W_OK | os.X_OK)):
+            raise NotWritable(f"files directory {where}", "must exist and be writable.")
 
 
 class Limits(Section):
