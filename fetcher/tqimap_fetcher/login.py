@@ -93,13 +93,16 @@ def _encrypt(client: BoundedClient, mailbox: Mailbox, fetch: Fetch) -> None:
 
 
 def _authenticate(client: BoundedClient, mailbox: Mailbox) -> None:
-    """Prefer PLAIN: it carries any character, and its command line holds nothing to repeat."""
+    """Prefer AUTHENTICATE: it carries any character, and no command line holds the password."""
     user, password = mailbox.username, mailbox.password.get_secret_value()
     offered = client.capabilities()
     client.imap.untagged_responses.clear()
     try:
         if b"AUTH=PLAIN" in offered:
             client.imap.authenticate("PLAIN", lambda _: f"\0{user}\0{password}".encode())
+        elif b"AUTH=LOGIN" in offered:
+            answers = iter((user.encode(), password.encode()))
+            client.imap.authenticate("LOGIN", lambda _: next(answers, None))
         else:
             _check_login(mailbox, offered)
             client.imap.log_in(user, password)

@@ -85,6 +85,15 @@ def test_a_server_that_echoes_the_password_does_not_reach_the_log(
     assert PASSWORD not in shown(error) + caplog.text
 
 
+@DOVECOT
+def test_auth_login_carries_any_password(dovecot_of_login: Dovecot) -> None:
+    """Where PLAIN is not offered AUTH=LOGIN is used, which carries any character too."""
+    with open_mailbox(dovecot_of_login.mailbox("anyone"), Fetch()) as session:
+        assert session.unseen() == []
+    error = fault(dovecot_of_login.mailbox("anyone", password="wrong-secret-9"))
+    assert isinstance(error, Denied)
+
+
 def test_login_is_the_last_resort_and_quotes_what_it_sends(
     imap_script: Callable[..., ScriptedImap],
 ) -> None:
