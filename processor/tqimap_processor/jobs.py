@@ -10,11 +10,24 @@ from typing import TYPE_CHECKING
 from tqimap_processor import attachments, pipeline, upload
 from tqimap_processor.attempt import attempt
 from tqimap_processor.threatq import Client
+from tqimap_shared.threatq import Session
 
 
 if TYPE_CHECKING:
     from tqimap_processor.attempt import Context
     from tqimap_shared.lease import Lease
+    from tqimap_shared.settings import ThreatQ
+
+_clients: list[Client] = []
+
+
+def prepare(settings: ThreatQ) -> None:
+    """Do once, before forking, what every process would do anew; nothing is sent yet.
+
+    Trust in certificates is set up, and a place made where processes leave token and tables for
+    those that come after them. Raises SettingsError.
+    """
+    _clients[:] = [Client(Session(settings))]
 
 
 def process(sha256: str) -> str:
@@ -31,7 +44,7 @@ def _work(lease: Lease, context: Context) -> dict[str, str]:
     report = pipeline.examine(raw, limits=settings.limits, policy=settings.policy)
     lease.renew()
     attachments.keep(report, settings.files)
-    with Client.open(settings.threatq) as client:
+    with _clients[0].attended() as client:
         receipt = upload.deliver(report, client=client, lease=lease, settings=settings)
     return {
         "files": str(receipt.files),

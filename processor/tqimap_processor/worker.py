@@ -7,7 +7,6 @@ below 4, because these are inner doors of it.
 
 from __future__ import annotations
 
-import importlib
 import logging
 import signal
 import time
@@ -21,12 +20,12 @@ from rq.scheduler import RQScheduler
 from rq.serializers import JSONSerializer
 from rq.worker import WorkerStatus
 
-from tqimap_processor import attempt, maintenance
+from tqimap_processor import attempt, jobs, maintenance
 from tqimap_processor.mailjob import MailJob
 from tqimap_processor.parent import die_with_parent
 from tqimap_shared.errors import TqimapError, TryLater
 from tqimap_shared.ledger import Ledger
-from tqimap_shared.queue import FUNCTION, give_back
+from tqimap_shared.queue import give_back
 
 
 if TYPE_CHECKING:
@@ -253,7 +252,7 @@ def run(
     """
     for name in ("rq.worker", "rq.scheduler", "rq.job"):
         logging.getLogger(name).setLevel(logging.NOTSET)  # rq sets INFO: -v decides here
-    importlib.import_module(FUNCTION.rpartition(".")[0])  # once, before forking; not once a mail
+    jobs.prepare(settings.threatq)
     attempt.configure(settings, client, owner=slot.name)
     die_with_parent()
     while True:

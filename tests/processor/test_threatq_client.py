@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 import logging
+import os
 from typing import TYPE_CHECKING, Any
 
 import pytest
 from fixtures.reports import artefact, decision, report
 from fixtures.threatq_client import account
 
-from tqimap_processor.threatq import Client, payload, reference
+from tqimap_processor.threatq import Client, payload
+from tqimap_processor.threatq.memory import SIZE, Memory
 from tqimap_processor.threatq.places import Places
 from tqimap_shared.errors import SettingsError, TryLater
-from tqimap_shared.threatq import Invalid
+from tqimap_shared.threatq import Invalid, Session
 
 
 if TYPE_CHECKING:
@@ -167,14 +169,59 @@ def test_an_unknown_status_is_a_fault_of_the_settings(client: Client, threatq: S
         client.spelled(account(threatq, review_status="Hot"))
 
 
-def test_tables_are_read_once_a_process(threatq: StandIn, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Every mail needs types and statuses, and they hardly ever change."""
-    monkeypatch.setattr(reference, "_read", {})  # another test may have asked this stand-in
-    for _ in range(2):
-        with Client.open(account(threatq)) as client:
-            client.upsert(phrased(client, ("FQDN", "evil.example")), before=nothing)
-    reads = [one["path"] for one in threatq.journal() if one["path"] == "/api/indicator/types"]
-    assert len(reads) == 1
+def test_the_next_process_knows_what_the_last_one_learned(threatq: StandIn) -> None:
+    """Every mail has a process of its own, yet only the first logs in and reads the tables."""
+    client = Client(Session(account(threatq)))
+    for _ in range(3):
+        threatq.forget_journal()
+        in_child(client)
+    assert [one["path"] for one in threatq.journal()] == ["/api/indicators/consume"]
+
+
+def test_a_token_that_was_revoked_between_two_processes_is_replaced(threatq: StandIn) -> None:
+    """The process that finds out logs in, and those after it do not."""
+    client = Client(Session(account(threatq)))
+    in_child(client)
+    threatq.revoke()
+    in_child(client)
+    threatq.forget_journal()
+    in_child(client)
+    assert len(threatq.journal()) == 1
+
+
+def test_tables_are_read_anew_after_their_time(threatq: StandIn) -> None:
+    """A type that somebody adds is found without a restart."""
+    client = Client(Session(account(threatq, tables=1e-9)))
+    in_child(client)
+    threatq.forget_journal()
+    in_child(client)
+    assert "/api/indicator/types" in {one["path"] for one in threatq.journal()}
+
+
+def test_a_note_that_its_writer_could_not_finish_is_no_note() -> None:
+    """A process may be killed while it writes."""
+    memory = Memory()
+    assert memory.read() == {}
+    memory.write({"token": "a" * 100})
+    assert memory.read() == {"token": "a" * 100}
+    memory._mapping[60:62] = b"zz"
+    assert memory.read() == {}
+    memory.write({"token": "a" * SIZE})
+    assert memory.read() == {}
+
+
+def in_child(client: Client) -> None:
+    """Send an indicator from a process of its own, as a worker's job does."""
+    pid = os.fork()
+    if not pid:
+        status = 1
+        try:
+            with client.attended():
+                client.upsert(phrased(client, ("FQDN", "evil.example")), before=nothing)
+            status = 0
+        finally:
+            os._exit(status)
+    assert os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1]) == 0
 
 
 @pytest.mark.parametrize("chunk", [2**20, 1000])

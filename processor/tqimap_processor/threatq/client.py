@@ -7,14 +7,16 @@ their MD5 before they are sent, links that are there already are left alone.
 from __future__ import annotations
 
 import logging
+import time
 from contextlib import contextmanager
-from functools import cached_property
-from typing import TYPE_CHECKING
+from dataclasses import asdict
+from typing import TYPE_CHECKING, Self
 
 from tqimap_processor.threatq.files import Files
 from tqimap_processor.threatq.match import Key, forms, key, match
+from tqimap_processor.threatq.memory import Memory
 from tqimap_processor.threatq.reference import Reference
-from tqimap_shared.threatq import Invalid, Session
+from tqimap_shared.threatq import Invalid, Session, Token
 
 
 if TYPE_CHECKING:
@@ -24,6 +26,8 @@ if TYPE_CHECKING:
     from tqimap_shared.threatq import Record
 
 logger = logging.getLogger(__name__)
+
+KEPT = 10  # seconds that an idle connection is kept for the next mail: servers close theirs soon
 
 
 class Client:
@@ -35,18 +39,50 @@ class Client:
     def __init__(self, session: Session) -> None:
         self.session = session
         self.files = Files(session)
+        self._reference: Reference | None = None
+        self._memory = Memory()
+        self._used = 0.0
 
     @classmethod
     @contextmanager
-    def open(cls, settings: ThreatQ) -> Iterator[Client]:
+    def open(cls, settings: ThreatQ) -> Iterator[Self]:
         """Open a session for the time of the block; it logs in when it must."""
         with Session(settings) as session:
             yield cls(session)
 
-    @cached_property
+    @contextmanager
+    def attended(self) -> Iterator[Self]:
+        """Work in the block with what other processes have learned, and leave them what is new.
+
+        Those are the processes that were forked from the one that made the client.
+        """
+        if time.monotonic() - self._used > KEPT:
+            self.session.close()
+        self._recall(self._memory.read())
+        known = self.session.token, self._reference
+        try:
+            yield self
+        finally:
+            self._used = time.monotonic()
+            if known != (self.session.token, self._reference):
+                self._memory.write(self._known())
+
+    @property
     def reference(self) -> Reference:
         """What this appliance calls its types and statuses."""
-        return Reference.of(self.session)
+        if self._reference is None or self._reference.older(self.session.settings.tables):
+            self._reference = Reference.read(self.session)
+        return self._reference
+
+    def _known(self) -> Record:
+        token, tables = self.session.token, self._reference
+        return {"token": token and asdict(token), "tables": tables and asdict(tables)}
+
+    def _recall(self, note: Record) -> None:
+        if note.get("token"):
+            self.session.token = Token.of(**note["token"])
+        if note.get("tables"):
+            self._reference = Reference(**note["tables"])
 
     def spelled(self, settings: ThreatQ) -> ThreatQ:
         """Return *settings* with the appliance's spelling of both statuses."""

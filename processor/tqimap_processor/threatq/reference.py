@@ -5,6 +5,7 @@ Ids differ from release to release, so none is ever assumed.
 
 from __future__ import annotations
 
+import time
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Self
 
@@ -16,26 +17,22 @@ if TYPE_CHECKING:
 
     from tqimap_shared.threatq import Session
 
-_read: dict[str, Reference] = {}
-
 
 @dataclass(frozen=True, slots=True)
 class Reference:
-    """Ids by name; *statuses* holds the appliance's spelling by the folded name."""
+    """Ids by name; *statuses* holds the appliance's spelling by the folded name.
+
+    *read_at* is a time of the monotonic clock.
+    """
 
     types: Mapping[str, int]
     statuses: Mapping[str, str]
-
-    @classmethod
-    def of(cls, session: Session) -> Reference:
-        """Read the appliance's tables, once a process and appliance. Raises TryLater."""
-        if session.base not in _read:
-            _read[session.base] = cls.read(session)
-        return _read[session.base]
+    read_at: float
 
     @classmethod
     def read(cls, session: Session) -> Self:
-        """Read the appliance's tables now."""
+        """Read the appliance's tables now. Raises TryLater."""
+        now = time.monotonic()
         types = {
             str(one["name"]): int(one["id"])
             for one in session.every("indicator/types")
@@ -44,7 +41,11 @@ class Reference:
         if not types:
             raise TryLater(session.base, "ThreatQ names no indicator types.")
         statuses = [str(one.get("name")) for one in session.every("indicator/statuses")]
-        return cls(types, {name.casefold(): name for name in statuses})
+        return cls(types, {name.casefold(): name for name in statuses}, now)
+
+    def older(self, seconds: float) -> bool:
+        """Say whether the tables were read more than *seconds* ago."""
+        return time.monotonic() - self.read_at > seconds
 
     def status(self, setting: str, wanted: str) -> str:
         """Return the appliance's spelling of a status. Raises SettingsError if it has none."""

@@ -7,6 +7,7 @@ of such appliances know; what it leaves open (deadlines, size limits, trust) is 
 from tqimap_shared.threatq.address import address
 from tqimap_shared.threatq.answers import Busy, Forbidden, Invalid, NotAllowed, NotFound, Record
 from tqimap_shared.threatq.session import Session, warn_unverified
+from tqimap_shared.threatq.token import Token
 
 
 __all__ = [
@@ -17,6 +18,7 @@ __all__ = [
     "NotFound",
     "Record",
     "Session",
+    "Token",
     "address",
     "warn_unverified",
 ]

@@ -65,13 +65,14 @@ class Session:
 
     Paths are relative to `/api/`. Answers come as lists of records whatever the envelope: an
     object is a list of one. Writes are never repeated, save after a 401, which did nothing.
+    *token* may be set to one that another process got.
     All calls raise TryLater, Never (Invalid, NotFound, NotAllowed) or Denied (Forbidden).
     """
 
     def __init__(self, settings: ThreatQ) -> None:
         self.settings = settings
         self.base = address(settings.host)
-        self._token: Token | None = None
+        self.token: Token | None = None
         self._http = requests.Session()
         # .netrc would replace our Authorization header; so would a proxy for this very machine
         self._http.trust_env = False
@@ -93,7 +94,7 @@ class Session:
         self.close()
 
     def close(self) -> None:
-        """Close all connections."""
+        """Close all connections; a call afterwards opens a new one."""
         self._http.close()
 
     def login(self) -> None:
@@ -103,7 +104,7 @@ class Session:
         query = {"grant_type": "password", "client_id": self.settings.client_id}
         secret = self.settings.password.get_secret_value()
         body = {"email": self.settings.email, "password": secret}
-        self._token = None
+        self.token = None
         try:
             answer = self._ask(_Call("POST", "token", query, body))
         except (Invalid, Unauthorised):
@@ -115,7 +116,7 @@ class Session:
             raise Denied(
                 self.base, f"there is no ThreatQ API at this host. {error.sentence}"
             ) from None
-        self._token = Token.read(self.base, answer)
+        self.token = Token.read(self.base, answer)
 
     def get(self, path: str, params: Mapping[str, str | int] | None = None) -> list[Record]:
         """Read objects."""
@@ -160,10 +161,10 @@ class Session:
 
     def _call(self, call: _Call) -> Record:
         """Make a call with a token that is good; once more if the server thinks otherwise."""
-        if self._token is None:
+        if self.token is None:
             self.login()
-        elif not self._token.fresh:
-            self._renew(self._token)
+        elif not self.token.fresh:
+            self._renew(self.token)
         answer = self._send(call)
         if answer.status == 401:
             self.login()
@@ -175,7 +176,7 @@ class Session:
         query = {"grant_type": "refresh_token", "refresh_token": token.refresh}
         try:
             answer = self._ask(_Call("POST", "token", query)) if token.refresh else {}
-            self._token = Token.read(self.base, answer)
+            self.token = Token.read(self.base, answer)
         except (Denied, Never):
             self.login()
 
@@ -201,8 +202,8 @@ class Session:
 
     def _exchange(self, call: _Call) -> Answer:
         headers = {"Content-Type": "application/json"} if call.file is None else {}
-        if self._token is not None:
-            headers["Authorization"] = f"Bearer {self._token.access}"
+        if self.token is not None:
+            headers["Authorization"] = f"Bearer {self.token.access}"
         response = self._http.request(
             call.method,
             f"{self.base}/api/{call.path}",

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Self
 
 from tqimap_shared import log
 from tqimap_shared.errors import Denied
@@ -19,22 +19,30 @@ MARGIN = 60.0  # seconds before the end at which a token is renewed; a tenth of 
 
 @dataclass(frozen=True, slots=True)
 class Token:
-    """A token; *expires* is a time of the monotonic clock, margin taken off."""
+    """A token; *expires* is a time of the monotonic clock, margin taken off.
+
+    That clock is the machine's on Linux, so that processes may hand a token to one another.
+    """
 
     access: str = field(repr=False)
     refresh: str = field(repr=False)
     expires: float
 
     @classmethod
-    def read(cls, subject: str, body: Record) -> Token:
+    def of(cls, access: str, refresh: str, expires: float) -> Self:
+        """Make a token, whose secrets no log line will show."""
+        log.hide(access, refresh)
+        return cls(access, refresh, expires)
+
+    @classmethod
+    def read(cls, subject: str, body: Record) -> Self:
         """Read the answer to a token call. Raises Denied if there is no token in it."""
         access, refresh = body.get("access_token"), body.get("refresh_token")
         if not isinstance(access, str) or not access:
             raise Denied(subject, "ThreatQ gave no token; check client id, e-mail and password.")
         refresh = refresh if isinstance(refresh, str) else ""
-        log.hide(access, refresh)
         life = _life(body.get("expires_in"))
-        return cls(access, refresh, time.monotonic() + life - min(MARGIN, life / 10))
+        return cls.of(access, refresh, time.monotonic() + life - min(MARGIN, life / 10))
 
     @property
     def fresh(self) -> bool:
