@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import logging
 import time
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from tqimap_fetcher.pipeline import Batch
@@ -16,7 +16,7 @@ from tqimap_shared.envelope import Envelope, Location
 
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Mapping, Sequence
+    from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 
     from tqimap_fetcher.mailbox import Session
     from tqimap_shared.settings import Fetch, Limits
@@ -25,11 +25,23 @@ logger = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True, slots=True)
+class Choice:
+    """UIDs of mails to take *again* although they are read, and of mails to *skip*."""
+
+    again: Collection[int] = ()
+    skip: Collection[int] = ()
+
+
+UNREAD = Choice()
+
+
+@dataclass(frozen=True, slots=True)
 class Tally:
     """What one run did: counts of mails, and *bytes* handed over.
 
     *left* mails are unread and wait for the next run; *held* says why the run stopped early, if
-    it did so because downstream is full.
+    it did so because downstream is full. *absent* are the UIDs of the *missing* mails, for which
+    the server gave nothing; *quarantined* ones were not even asked for.
     """
 
     unseen: int
@@ -39,6 +51,8 @@ class Tally:
     oversize: int
     left: int
     held: str | None = None
+    absent: tuple[int, ...] = ()
+    quarantined: tuple[int, ...] = ()
 
 
 def fetch(
@@ -47,25 +61,27 @@ def fetch(
     *,
     settings: Fetch,
     limits: Limits,
-    mailbox: str,
     held: Callable[[], str | None] = lambda: None,
+    choice: Choice = UNREAD,
 ) -> Tally:
     """Hand the unread mails of *session* to *admit*, the oldest first, and mark them.
 
     *admit* gets groups of at most `admit_messages` mails and `admit_bytes` bytes (a larger mail
     comes alone); when it returns, they are durable. *held* is asked before each batch: a reason
-    ends the run. *mailbox* is the name in the mails' locations. Raises what *admit* and the
-    session raise; what was admitted by then stays so.
+    ends the run. *choice* adds mails to the unread ones or leaves some out. Raises what *admit*
+    and the session raise; what was admitted by then stays so.
     """
-    run = _Run(session, admit, settings=settings, limits=limits, mailbox=mailbox)
-    uids = session.unseen()
-    sizes = session.sizes(uids[: settings.max_messages])
-    run.missing += min(len(uids), settings.max_messages) - len(sizes)
+    run = _Run(session, admit, settings=settings, limits=limits)
+    found = set(session.unseen()).union(choice.again)
+    uids = sorted(found.difference(choice.skip))
+    some = uids[: settings.max_messages]
+    sizes = session.sizes(some)
+    run.absent += [uid for uid in some if uid not in sizes]
     for uid, raw in session.stream(run.until_held(sizes, held)):
         run.take(uid, raw, sizes[uid])
     run.admit_group()
     session.settle()
-    return run.tally(len(uids))
+    return replace(run.tally(len(uids)), quarantined=tuple(sorted(found.intersection(choice.skip))))
 
 
 def plan(sizes: Mapping[int, int], *, settings: Fetch, whole: int) -> Iterator[Batch]:
@@ -103,19 +119,18 @@ class _Run:
         *,
         settings: Fetch,
         limits: Limits,
-        mailbox: str,
     ) -> None:
         self._session = session
         self._admit = admit
         self._settings = settings
         self._whole = min(limits.raw, settings.max_literal)
-        self._mailbox = mailbox
+        self._mailbox = session.mailbox
         self._until = time.monotonic() + settings.max_seconds
         self._group: list[Envelope] = []
         self._group_bytes = 0
         self._held: str | None = None
         self._fetched = self._bytes = self._oversize = 0
-        self.missing = 0
+        self.absent: list[int] = []
 
     def until_held(
         self, sizes: Mapping[int, int], held: Callable[[], str | None]
@@ -134,7 +149,7 @@ class _Run:
     def take(self, uid: int, raw: bytes | None, size: int) -> None:
         """Put the mail *uid* into the group, after the group if it has no room for it."""
         if raw is None:
-            self.missing += 1
+            self.absent.append(uid)
             logger.warning(
                 "mailbox %s: the server gave nothing for UID %d; it stays unread.",
                 self._mailbox,
@@ -145,7 +160,7 @@ class _Run:
         full = len(self._group) >= self._settings.admit_messages
         if full or self._group_bytes + len(raw) > self._settings.admit_bytes:
             self.admit_group()
-        location = Location(self._mailbox, self._session.folder, self._session.uidvalidity, uid)
+        location = Location(*self._session.place, uid)
         self._group.append(Envelope.seal(location, raw))
         self._group_bytes += len(raw)
 
@@ -165,10 +180,11 @@ class _Run:
             unseen=unseen,
             fetched=self._fetched,
             bytes=self._bytes,
-            missing=self.missing,
+            missing=len(self.absent),
             oversize=self._oversize,
-            left=unseen - self._fetched - self.missing,
+            left=unseen - self._fetched - len(self.absent),
             held=self._held,
+            absent=tuple(self.absent),
         )
 
     def _cut(self, uid: int, raw: bytes, size: int) -> bytes:

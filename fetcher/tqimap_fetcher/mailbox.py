@@ -22,6 +22,7 @@ from tqimap_shared.errors import StopProcess, TqimapError, TryLater
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping, Sequence
+    from datetime import date
 
     from tqimap_fetcher.bounded import BoundedClient
     from tqimap_shared.settings import Fetch, Mailbox
@@ -29,6 +30,8 @@ if TYPE_CHECKING:
 logger = logging.getLogger(__name__)
 
 DONE_KEYWORD = "$tqimap-done"
+TAKEN_KEYWORD = "$tqimap-taken"  # beside \Seen: says that it is with us, not read by a person
+_MONTHS = ["Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec"]
 _SET = 200  # UIDs in one command: some servers take no line over 8 KiB
 _SIZE_OCTETS = 128  # bytes of an answer with one mail's size
 _OTHER_OCTETS = 1_048_576  # room for what a server says unasked
@@ -63,6 +66,7 @@ class Session:
 
     def __init__(self, client: BoundedClient, settings: Mailbox, fetch: Fetch) -> None:
         selected = open_folder(client, settings, fetch)
+        self.mailbox = settings.name
         self.folder = settings.folder
         self.uidvalidity = int(str(selected[b"UIDVALIDITY"]))
         self._client = client
@@ -73,12 +77,35 @@ class Session:
         self._keywords = _keywords(selected)
         self._marks: deque[bytes] = deque()
 
+    @property
+    def place(self) -> tuple[str, str, int]:
+        """The mailbox's name, the folder and its UIDVALIDITY: where the ledger finds its mails."""
+        return self.mailbox, self.folder, self.uidvalidity
+
+    @property
+    def keeps_keywords(self) -> bool:
+        """Whether done mails are marked by a keyword here: wanted, and kept by the server."""
+        return self._settings.done == "keyword" and self._has_keywords
+
+    @property
+    def _has_keywords(self) -> bool:
+        return bool(self._keywords & {"\\*", DONE_KEYWORD})
+
     def unseen(self) -> list[int]:
         """Return the UIDs of mails neither Seen nor Deleted, the oldest first."""
+        return self._search("UNSEEN", "UNDELETED")
+
+    def read_since(self, day: date, *without: str) -> list[int]:
+        r"""Return the UIDs of \Seen mails that came on *day* or later, *without* these keywords."""
+        since = f"{day.day}-{_MONTHS[day.month - 1]}-{day.year}"
+        unmarked = [word for keyword in without for word in ("UNKEYWORD", keyword)]
+        return self._search("SEEN", "UNDELETED", "SINCE", since, *unmarked)
+
+    def _search(self, *criteria: str) -> list[int]:
         self._imap.allow(self._fetch.max_search_line, line=self._fetch.max_search_line)
         with telling(self._subject):
             self._imap.untagged_responses.pop("SEARCH", None)
-            self._finish(self._imap.ask("SEARCH", "UNSEEN", "UNDELETED"))
+            self._finish(self._imap.ask("SEARCH", *criteria))
             return read_uids(self._imap.untagged_responses.pop("SEARCH", []))
 
     def sizes(self, uids: Sequence[int]) -> dict[int, int]:
@@ -115,8 +142,12 @@ class Session:
                 yield mail
 
     def mark_seen(self, uids: Iterable[int]) -> None:
-        r"""Have *uids* marked \Seen; does not wait for the answer, `settle` does."""
-        self._store(uids, r"\Seen")
+        r"""Have *uids* marked \Seen; does not wait for the answer, `settle` does.
+
+        Where done mails will be marked by a keyword, one says already that they are with us.
+        """
+        ours = self.keeps_keywords and self._keywords & {"\\*", TAKEN_KEYWORD}
+        self._store(uids, rf"\Seen {TAKEN_KEYWORD}" if ours else r"\Seen")
 
     def mark_done(self, uids: Iterable[int]) -> int:
         """Give *uids* the keyword $tqimap-done, or move them, as `mailbox.done` says.
@@ -128,7 +159,7 @@ class Session:
             return 0
         if self._settings.done == "move":
             self._move(chosen)
-        elif self._keywords & {"\\*", DONE_KEYWORD}:
+        elif self._has_keywords:
             self._store(chosen, DONE_KEYWORD)
             self.settle()
         else:

@@ -10,12 +10,14 @@ import logging
 from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING
 
-from tqimap_fetcher import pressure
-from tqimap_fetcher.fetch import fetch
+from tqimap_fetcher import audit, pressure, quarantine, throttle
+from tqimap_fetcher.bounded import Throttled
+from tqimap_fetcher.fetch import Choice, fetch
 from tqimap_fetcher.lock import only_run
 from tqimap_fetcher.mailbox import open_mailbox
 from tqimap_shared import log, queue, store
 from tqimap_shared.errors import TqimapError
+from tqimap_shared.folders import Folders
 from tqimap_shared.ledger import Admission, Ledger
 
 
@@ -25,6 +27,7 @@ if TYPE_CHECKING:
 
     import redis
 
+    from tqimap_fetcher.fetch import Tally
     from tqimap_fetcher.mailbox import Session
     from tqimap_fetcher.state import State
     from tqimap_shared.envelope import Envelope
@@ -39,6 +42,7 @@ class _Run:
 
     client: redis.Redis
     ledger: Ledger
+    folders: Folders
     settings: Settings
     directory: Path
     memory: State
@@ -55,12 +59,15 @@ def fetch_all(
     for sentence in store.check(client):
         logger.warning("%s", sentence)
     ledger = Ledger(client, settings=settings.worker)
-    run = _Run(client, ledger, settings, directory, memory)
+    run = _Run(client, ledger, Folders(client), settings, directory, memory)
     faults = []
     for mailbox in mailboxes:
         try:
             _fetch_alone(run, mailbox)
         except TqimapError as error:
+            if isinstance(error, Throttled):
+                seconds = min(error.seconds, settings.fetch.max_backoff)
+                throttle.hold_off(run.folders, memory, mailbox.name, seconds)
             memory.note(mailbox.name, last_error=log.scrub(str(error)))
             faults.append(error)
     return faults
@@ -75,22 +82,14 @@ def _fetch_alone(run: _Run, mailbox: Mailbox) -> None:
 
 
 def _fetch(run: _Run, mailbox: Mailbox) -> None:
-    settings = run.settings
-    if reason := pressure.held(run.client, run.ledger, settings.redis):
+    if reason := _held(run, mailbox):
         logger.warning("mailbox %s: nothing is fetched: %s.", mailbox.name, reason)
         run.memory.note(mailbox.name, held=reason)
         return
     counts = dict.fromkeys(Admission, 0)
-    with open_mailbox(mailbox, settings.fetch) as session:
-        done = _tell_done(run.ledger, session, mailbox)
-        tally = fetch(
-            session,
-            _admitter(run, counts),
-            settings=settings.fetch,
-            limits=settings.limits,
-            mailbox=mailbox.name,
-            held=lambda: pressure.held(run.client, run.ledger, settings.redis),
-        )
+    with open_mailbox(mailbox, run.settings.fetch) as session:
+        done = _tell_done(run.ledger, session)
+        tally = _take(run, session, counts)
     facts = asdict(tally) | {str(name): count for name, count in counts.items()} | {"marked": done}
     run.memory.note(mailbox.name, **facts)
     logger.info(
@@ -98,12 +97,45 @@ def _fetch(run: _Run, mailbox: Mailbox) -> None:
     )
 
 
-def _tell_done(ledger: Ledger, session: Session, mailbox: Mailbox) -> int:
+def _held(run: _Run, mailbox: Mailbox) -> str | None:
+    """Return why the mailbox is not to be fetched now: the server's wish, or our own fullness."""
+    most = run.settings.fetch.max_backoff
+    left = throttle.seconds_left(run.folders, run.memory, mailbox.name, most=most)
+    if left:
+        return f"the server asked to be left alone for {left:.0f} more seconds"
+    return pressure.held(run.client, run.ledger, run.settings.redis)
+
+
+def _take(run: _Run, session: Session, counts: dict[Admission, int]) -> Tally:
+    """Take in what is unread, and what is read and nowhere."""
+    settings, place = run.settings, session.place
+    look = audit.begin(
+        session,
+        folders=run.folders,
+        ledger=run.ledger,
+        memory=run.memory,
+        settings=settings,
+    )
+    # with an audit what is quarantined gets another chance: it may be a better day
+    skip = set() if look.made else quarantine.of(run.folders, place, settings.fetch)
+    tally = fetch(
+        session,
+        _admitter(run, counts),
+        settings=settings.fetch,
+        limits=settings.limits,
+        held=lambda: pressure.held(run.client, run.ledger, settings.redis),
+        choice=Choice(look.again, skip),
+    )
+    quarantine.count(run.folders, place, tally, settings.fetch)
+    audit.end(look, run.folders, absent=tally.absent)
+    return tally
+
+
+def _tell_done(ledger: Ledger, session: Session) -> int:
     """Tell the mail server which mails ThreatQ has; only noted as told once it has answered."""
-    place = (mailbox.name, session.folder, session.uidvalidity)
-    uids = ledger.to_flag(*place)
+    uids = ledger.to_flag(*session.place)
     marked = session.mark_done(uids)
-    ledger.flagged(*place, uids)
+    ledger.flagged(*session.place, uids)
     return marked
 
 

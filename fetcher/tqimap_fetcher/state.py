@@ -1,6 +1,7 @@
 """What a run learned, kept in `tqimap-state.json` beside the configuration.
 
-Nothing in it is needed to be correct: without it the connector is found by its name.
+Without it the connector is found by its name, and what people had read before tqimap came is known
+from Redis; only when both are lost at once it has a say of its own (see `audit`).
 """
 
 from __future__ import annotations
@@ -17,6 +18,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 FILE_NAME = "tqimap-state.json"
+LASTING = ("came", "not_before")  # facts about a mailbox that a run does not replace
 
 
 @dataclass(slots=True)
@@ -33,8 +35,19 @@ class State:
     noted: set[str] = field(default_factory=set, repr=False, compare=False)
 
     def note(self, mailbox: str, **facts: Any) -> None:  # noqa: ANN401 - whatever JSON can hold
-        """Remember *facts* about the run that now fetched *mailbox*."""
-        self.mailboxes[mailbox] = {"last_run": now(), **facts}
+        """Remember *facts* about the run that now fetched *mailbox*, and its lasting ones."""
+        lasting = {name: fact for name, fact in self.of(mailbox).items() if name in LASTING}
+        self.mailboxes[mailbox] = {"last_run": now(), **lasting, **facts}
+        self.noted.add(mailbox)
+
+    def of(self, mailbox: str) -> dict[str, Any]:
+        """Return what is remembered about *mailbox*."""
+        found = self.mailboxes.get(mailbox)
+        return found if isinstance(found, dict) else {}
+
+    def keep(self, mailbox: str, **facts: Any) -> None:  # noqa: ANN401 - whatever JSON can hold
+        """Remember lasting *facts* about *mailbox*, beside the others."""
+        self.mailboxes[mailbox] = self.of(mailbox) | facts
         self.noted.add(mailbox)
 
 

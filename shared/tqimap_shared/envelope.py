@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from dataclasses import dataclass, field
+from urllib.parse import quote
 
 
 @dataclass(frozen=True, slots=True)
@@ -14,6 +15,11 @@ class Location:
     folder: str
     uidvalidity: int
     uid: int
+
+
+def place(mailbox: str, folder: str, uidvalidity: int) -> str:
+    """Name a folder's generation in Redis: names percent-encoded, joined by colons."""
+    return f"{quote(mailbox, safe='')}:{quote(folder, safe='')}:{uidvalidity}"
 
 
 @dataclass(frozen=True, slots=True)

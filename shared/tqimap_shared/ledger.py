@@ -28,10 +28,11 @@ from dataclasses import dataclass
 from enum import StrEnum
 from functools import cache
 from typing import TYPE_CHECKING, Any, cast
-from urllib.parse import quote, unquote
+from urllib.parse import unquote
 
 import zstandard
 
+from tqimap_shared.envelope import place
 from tqimap_shared.errors import Never
 from tqimap_shared.lease import Lease, LeaseBusy, LeaseLost
 from tqimap_shared.store import answering
@@ -125,7 +126,7 @@ class Ledger:
         for envelope in envelopes:
             where = envelope.location
             arguments += [envelope.sha256, len(envelope.raw), packer.compress(envelope.raw)]
-            arguments += [_place(where.mailbox, where.folder, where.uidvalidity), where.uid]
+            arguments += [place(where.mailbox, where.folder, where.uidvalidity), where.uid]
         return [Admission(one.decode()) for one in self._run("admit", *arguments)]
 
     def lease(self, sha256: str, *, owner: str) -> Lease | None:
@@ -192,7 +193,7 @@ class Ledger:
         """Tell for each of *uids* whether its mail was admitted from there."""
         if not uids:
             return []
-        key = f"{self._base}loc:{_place(mailbox, folder, uidvalidity)}"
+        key = f"{self._base}loc:{place(mailbox, folder, uidvalidity)}"
         with answering(self._redis):
             found = cast("list[bytes | None]", self._redis.hmget(key, [str(uid) for uid in uids]))
         return [sha is not None for sha in found]
@@ -219,12 +220,17 @@ class Ledger:
             last = self._redis.time()[0] - older
             shas = cast("list[bytes]", self._redis.zrangebyscore(f"{self._base}open", 0, last))
         for start in range(0, len(shas), CHUNK):
-            chunk = [sha.decode() for sha in shas[start : start + CHUNK]]
-            with answering(self._redis), self._redis.pipeline(transaction=False) as pipeline:
-                for sha in chunk:
-                    pipeline.hget(f"{self._base}m:{sha}", "state")
-                states = pipeline.execute()
-            yield from (s for s, state in zip(chunk, states, strict=True) if state != b"held")
+            states = self.states(sha.decode() for sha in shas[start : start + CHUNK])
+            yield from (sha for sha, state in states.items() if state != "held")
+
+    def states(self, shas: Iterable[str]) -> dict[str, str]:
+        """Return the state of each mail, empty for one that is unknown, in one round trip."""
+        wanted = list(shas)
+        with answering(self._redis), self._redis.pipeline(transaction=False) as pipeline:
+            for sha in wanted:
+                pipeline.hget(f"{self._base}m:{sha}", "state")
+            found = pipeline.execute()
+        return {sha: (state or b"").decode() for sha, state in zip(wanted, found, strict=True)}
 
     def find(self, beginning: str) -> list[str]:
         """Return the open mails whose sha begins with *beginning*."""
@@ -251,7 +257,7 @@ class Ledger:
         return int(self._settings.lease * 1000)
 
     def _flag_key(self, mailbox: str, folder: str, uidvalidity: int) -> str:
-        return f"{self._base}flag:{_place(mailbox, folder, uidvalidity)}"
+        return f"{self._base}flag:{place(mailbox, folder, uidvalidity)}"
 
     def _run(self, name: str, *arguments: str | bytes | float) -> Any:  # noqa: ANN401 - Lua's answer
         if name not in self._scripts:
@@ -268,10 +274,6 @@ def script(name: str) -> str:
     flags = "" if name == "admit" else " flags=allow-oom"
     shared, own = ((directory / f"{n}.lua").read_text("utf-8") for n in ("ledger", name))
     return f"#!lua{flags}\n{shared}\n{own}"
-
-
-def _place(mailbox: str, folder: str, uidvalidity: int) -> str:
-    return f"{quote(mailbox, safe='')}:{quote(folder, safe='')}:{uidvalidity}"
 
 
 def _mail(sha256: str, record: dict[str, str]) -> Mail:

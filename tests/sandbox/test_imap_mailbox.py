@@ -92,9 +92,7 @@ def test_the_mails_of_the_directory_are_fetched_once(
     total = sum(len(mail) for mail in expected)
     for tally in (Tally(3, 3, total, 0, 0, 0), Tally(0, 0, 0, 0, 0, 0)):
         with open_mailbox(mailbox, Fetch()) as session:
-            assert tally == fetch(
-                session, came.extend, settings=Fetch(), limits=Limits(), mailbox="sandbox"
-            )
+            assert tally == fetch(session, came.extend, settings=Fetch(), limits=Limits())
     assert [one.raw for one in came] == expected
     assert proxy.destinations == [("mail.test", mailbox.port)] * 2
 

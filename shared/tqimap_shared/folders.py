@@ -1,0 +1,190 @@
+"""What is remembered of each IMAP folder, in Redis beside the ledger.
+
+The fetcher writes it, because only the fetcher talks to mail servers; `tqimap-admin` reads it, and
+leaves word here when it wants the fetcher to look at a folder again. Keys, `{tqimap}:` before each:
+
+    folder:<mailbox>:<folder>  hash    the fields of `Folder`
+    missing:<place>            hash    uid -> runs in which the server gave nothing for it
+    not-before:<mailbox>       string  Unix time until which the server wants to be left alone
+    audit-wanted               string  Unix time: folders audited before are due
+"""
+
+from __future__ import annotations
+
+from dataclasses import asdict, dataclass
+from typing import TYPE_CHECKING, Any, cast
+from urllib.parse import quote, unquote
+
+from tqimap_shared.envelope import place
+from tqimap_shared.store import answering
+
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Sequence
+
+    import redis
+
+CHUNK = 1000  # UIDs asked for in one command
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Folder:
+    """A folder since tqimap came to it. Sets of UIDs are written as `ranges`, times Unix seconds.
+
+    *read* are the mails, of those that came on the day *since* (ISO 8601) or later, which people
+    had read before tqimap came. *audited* is when the last audit was complete, 0 for never; *left*
+    are read mails that it found and could not take in. *fetched* is the end of the last run.
+    """
+
+    mailbox: str
+    folder: str
+    uidvalidity: int
+    since: str
+    read: str
+    audited: float = 0.0
+    fetched: float = 0.0
+    left: str = ""
+
+    @property
+    def place(self) -> tuple[str, str, int]:
+        """The arguments by which the ledger names it."""
+        return self.mailbox, self.folder, self.uidvalidity
+
+
+@dataclass(frozen=True, slots=True)
+class Missing:
+    """A mail for which the server gave nothing in *runs* runs."""
+
+    mailbox: str
+    folder: str
+    uidvalidity: int
+    uid: int
+    runs: int
+
+
+class Folders:
+    """The memory in the Redis of *redis*. Every method raises TryLater when Redis is away."""
+
+    def __init__(self, redis: redis.Redis, *, prefix: str = "tqimap") -> None:
+        self._redis = redis
+        self._base = f"{{{prefix}}}:"
+
+    def now(self) -> float:
+        """Return Redis' time, by which all times here are."""
+        with answering(self._redis):
+            seconds, micro = self._redis.time()
+        return seconds + micro / 1_000_000
+
+    def recall(self, mailbox: str, folder: str) -> Folder | None:
+        """Return what is remembered of a folder; None if Redis is new to it, or new."""
+        return self._read(self._folder_key(mailbox, folder))
+
+    def remember(self, folder: Folder) -> None:
+        """Remember *folder* in the place of what was."""
+        facts: dict[Any, Any] = asdict(folder)
+        key = self._folder_key(facts.pop("mailbox"), facts.pop("folder"))
+        with answering(self._redis):
+            self._redis.hset(key, mapping=facts)
+
+    def every(self) -> list[Folder]:
+        """Return all folders that were ever fetched with this Redis."""
+        with answering(self._redis):
+            keys = sorted(self._redis.scan_iter(f"{self._base}folder:*", count=CHUNK))
+        return [found for key in keys if (found := self._read(key.decode())) is not None]
+
+    def shas(
+        self, mailbox: str, folder: str, uidvalidity: int, uids: Iterable[int]
+    ) -> dict[int, str]:
+        """Return the mails of those *uids* that were admitted from there."""
+        key = f"{self._base}loc:{place(mailbox, folder, uidvalidity)}"
+        wanted = sorted(set(uids))
+        found: dict[int, str] = {}
+        for start in range(0, len(wanted), CHUNK):
+            some = wanted[start : start + CHUNK]
+            with answering(self._redis):
+                shas = cast("list[bytes | None]", self._redis.hmget(key, [str(u) for u in some]))
+            found |= {uid: sha.decode() for uid, sha in zip(some, shas, strict=True) if sha}
+        return found
+
+    def count_missing(
+        self, where: tuple[str, str, int], uids: Sequence[int], *, forget: Iterable[int]
+    ) -> dict[int, int]:
+        """Count one more run without the mails *uids*; return for each how many there were.
+
+        Those to *forget* have come, or are no more.
+        """
+        key = f"{self._base}missing:{place(*where)}"
+        gone = [str(uid) for uid in forget]
+        if not uids and not gone:
+            return {}
+        with answering(self._redis), self._redis.pipeline() as pipeline:
+            for uid in uids:
+                pipeline.hincrby(key, str(uid), 1)
+            if gone:
+                pipeline.hdel(key, *gone)
+            counts = pipeline.execute()
+        return dict(zip(uids, counts, strict=False))
+
+    def missing(self, mailbox: str, folder: str, uidvalidity: int) -> dict[int, int]:
+        """Return the runs in which the server gave nothing, by UID."""
+        key = f"{self._base}missing:{place(mailbox, folder, uidvalidity)}"
+        with answering(self._redis):
+            found = cast("dict[bytes, bytes]", self._redis.hgetall(key))
+        return {int(uid): int(runs) for uid, runs in found.items()}
+
+    def quarantined(self, runs: int) -> list[Missing]:
+        """Return the mails of all folders that were missing in *runs* runs or more."""
+        return [
+            Missing(*folder.place, uid, count)
+            for folder in self.every()
+            for uid, count in sorted(self.missing(*folder.place).items())
+            if count >= runs
+        ]
+
+    def want_audit(self) -> None:
+        """Have the next run of each folder look for read mails that Redis does not know."""
+        with answering(self._redis):
+            self._redis.set(f"{self._base}audit-wanted", self.now())
+
+    def audit_wanted(self) -> float:
+        """Return when an audit was last asked for, 0 for never."""
+        with answering(self._redis):
+            return float(cast("bytes | None", self._redis.get(f"{self._base}audit-wanted")) or 0)
+
+    def hold_off(self, mailbox: str, seconds: float) -> None:
+        """Remember that the server of *mailbox* is to be left alone for *seconds*."""
+        until = self.now() + seconds
+        with answering(self._redis):
+            self._redis.set(self._throttle_key(mailbox), until, px=max(1, int(seconds * 1000)))
+
+    def held_off(self) -> dict[str, float]:
+        """Return until when each mailbox is left alone, for those that are."""
+        with answering(self._redis):
+            prefix = self._throttle_key("")
+            keys = [key.decode() for key in self._redis.scan_iter(f"{prefix}*", count=CHUNK)]
+            until = {key: cast("bytes | None", self._redis.get(key)) for key in keys}
+        return {unquote(key[len(prefix) :]): float(at) for key, at in until.items() if at}
+
+    def _read(self, key: str) -> Folder | None:
+        with answering(self._redis):
+            found = cast("dict[bytes, bytes]", self._redis.hgetall(key))
+        facts = {name.decode(): value.decode() for name, value in found.items()}
+        if not facts:
+            return None
+        mailbox, folder = key.removeprefix(f"{self._base}folder:").split(":")
+        return Folder(
+            mailbox=unquote(mailbox),
+            folder=unquote(folder),
+            uidvalidity=int(facts["uidvalidity"]),
+            since=facts["since"],
+            read=facts["read"],
+            audited=float(facts["audited"]),
+            fetched=float(facts["fetched"]),
+            left=facts["left"],
+        )
+
+    def _folder_key(self, mailbox: str, folder: str) -> str:
+        return f"{self._base}folder:{quote(mailbox, safe='')}:{quote(folder, safe='')}"
+
+    def _throttle_key(self, mailbox: str) -> str:
+        return f"{self._base}not-before:{quote(mailbox, safe='')}"
