@@ -95,17 +95,18 @@ def main(arguments: Sequence[str] | None = None) -> int:
     options = parser().parse_args(arguments)
     try:
         log.configure(PROGRAM, options.loglocation, options.verbosity)
+    except TqimapError as error:
+        return _tell(str(error), error.status)
+    try:
         _work(options)
     except TqimapError as error:
-        _complain(str(error), options)
-        return error.status
+        return _complain(str(error), options, error.status)
     except KeyboardInterrupt:
         return 130
     except Exception:
         # a bug: the traceback goes to the log, which blots out secrets; a person gets one line
         logger.exception("Unexpected fault")
-        _complain("unexpected fault; the log has the details.", options)
-        return TqimapError.status
+        return _complain("unexpected fault; the log has the details.", options, TqimapError.status)
     return 0
 
 
@@ -138,10 +139,16 @@ def _work(options: argparse.Namespace) -> None:
     worker.run(client, settings, own, burst=options.burst, kind=kind)
 
 
-def _complain(sentence: str, options: argparse.Namespace) -> None:
+def _complain(sentence: str, options: argparse.Namespace, status: int) -> int:
+    """Tell a person; the log too, unless that is the same console."""
     if options.loglocation != log.STDOUT:
         logger.critical("%s", sentence)
+    return _tell(sentence, status)
+
+
+def _tell(sentence: str, status: int) -> int:
     print(f"{PROGRAM}: {log.scrub(sentence)}", file=sys.stderr)
+    return status
 
 
 def _name(text: str) -> str:

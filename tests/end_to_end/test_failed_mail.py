@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import subprocess
 import time
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from typing import TYPE_CHECKING
 
 import pytest
@@ -104,14 +104,14 @@ def test_two_workers_share_the_work(site: Site) -> None:
     site.fetch()
     site.threatq.inject("slow", delay=0.2)
     options = ("-c", str(site.config), "--burst", "-v", "2")
-    workers = [
-        subprocess.Popen(
-            [part.program("tqimap-worker"), *options, "--name", f"host-{number}", "-ll", str(log)],
-            env=clean(os.environ),
-        )
-        for number, log in enumerate(_log_directories(site))
-    ]
-    assert [one.wait(120) for one in workers] == [0, 0]
+    with ExitStack() as stack:
+        workers = []
+        for number, log in enumerate(_log_directories(site)):
+            own = ("--name", f"host-{number}", "-ll", str(log))
+            command = [part.program("tqimap-worker"), *options, *own]
+            workers.append(subprocess.Popen(command, env=clean(os.environ)))
+            stack.callback(workers[-1].kill)
+        assert [one.wait(120) for one in workers] == [0, 0]
     shares = [
         (log / "tqimap-worker.log").read_text().count(": done in") for log in _log_directories(site)
     ]

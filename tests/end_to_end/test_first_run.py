@@ -4,16 +4,14 @@ from __future__ import annotations
 
 import json
 import os
-import pty
-import select
 import stat
 import subprocess
-import time
 import tomllib
 from typing import TYPE_CHECKING
 
 import pytest
 from fixtures.site import clean
+from fixtures.terminal import converse
 
 from tqimap_sandbox import part
 from tqimap_shared.settings import FILE_NAME
@@ -56,49 +54,19 @@ def test_without_a_terminal(site: Site) -> None:
 def test_at_a_terminal(site: Site) -> None:
     """The five questions come in the guide's order, and the password is not echoed."""
     answers = [
-        (b"ThreatQ Host: ", site.threatq.url),
-        (b"Client ID: ", site.threatq.client_id),
-        (b"E-Mail Address: ", site.threatq.email),
-        (b"Password: ", site.threatq.password),
-        (b"Status: ", "Active"),
+        ("ThreatQ Host: ", site.threatq.url),
+        ("Client ID: ", site.threatq.client_id),
+        ("E-Mail Address: ", site.threatq.email),
+        ("Password: ", site.threatq.password),
+        ("Status: ", "Active"),
     ]
-    status, screen = converse(site, answers)
-    assert status == 0, screen
-    assert b"Connector configured. Set information in UI." in screen
-    assert site.threatq.password.encode() not in screen
+    options = [*site.where, "-v", "3", "-f", str(site.directory), "--files", "files"]
+    said = converse([part.program("tqIMAP"), *options], answers, clean(os.environ))
+    assert said.status == 0, said.shown
+    assert "Connector configured. Set information in UI." in said.shown
+    assert site.threatq.password not in said.shown
     assert site.threatq.feed() is not None
     assert tomllib.loads((site.config / FILE_NAME).read_text())["threatq"]["status"] == "Active"
-
-
-def converse(site: Site, answers: list[tuple[bytes, str]]) -> tuple[int, bytes]:
-    """Run the driver at a pseudo-terminal, answering its prompts in order."""
-    ours, theirs = pty.openpty()
-    command = [part.program("tqIMAP"), "-c", str(site.config), "-v", "3", "-f", str(site.directory)]
-    with subprocess.Popen(
-        [*command, "--files", "files"],
-        stdin=theirs,
-        stdout=theirs,
-        stderr=theirs,
-        env=clean(os.environ),
-        start_new_session=True,
-    ) as process:
-        os.close(theirs)
-        screen, until = b"", time.monotonic() + 60
-        while time.monotonic() < until:
-            if not select.select([ours], [], [], 0.1)[0]:
-                if process.poll() is not None:
-                    break
-                continue
-            try:
-                screen += os.read(ours, 4096)
-            except OSError:
-                break
-            if answers and screen.endswith(answers[0][0]):
-                os.write(ours, answers.pop(0)[1].encode() + b"\n")
-        status = process.wait(10)
-    os.close(ours)
-    assert not answers, screen
-    return status, screen
 
 
 def test_feed_off(site: Site) -> None:
