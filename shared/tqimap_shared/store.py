@@ -27,6 +27,12 @@ if TYPE_CHECKING:
 SUBJECT = "Redis"
 LEAST_VERSION = (7, 0)  # the ledger's scripts declare flags, which Redis 6 does not know
 WANTED = {"appendonly": "yes", "appendfsync": "always", "maxmemory-policy": "noeviction"}
+PASSING_CLASSES = {
+    exceptions.ClusterDownError: "CLUSTERDOWN",
+    exceptions.MasterDownError: "MASTERDOWN",
+    exceptions.TryAgainError: "TRYAGAIN",
+}
+PASSING = {"BUSY", "MISCONF", "NOREPLICAS", *PASSING_CLASSES.values()}  # states, not faults of ours
 RETRIES = 3  # of one command, before it is an error: a restart of Redis takes longer than one try
 HEALTH_CHECK = 30  # seconds of silence after which a connection is tried before it is used
 
@@ -93,6 +99,12 @@ def answering(client: redis.Redis) -> Iterator[None]:
         raise TryLater(SUBJECT, f"{place(client)} {kind}; is the server running?") from None
     except exceptions.ReadOnlyError:
         raise TryLater(SUBJECT, f"{place(client)} is a replica and takes no writes.") from None
+    except exceptions.ResponseError as error:
+        # redis-py takes the code off an error that it knows by a class of its own
+        code = PASSING_CLASSES.get(type(error)) or str(error).partition(" ")[0]
+        if code not in PASSING:
+            raise
+        raise TryLater(SUBJECT, f"{place(client)} takes no writes now ({code}).") from None
 
 
 def check(client: redis.Redis) -> list[str]:

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 import pytest
 from fixtures.redis import need
 from fixtures.workers import until
+from redis.exceptions import ResponseError
 
 from tqimap_sandbox import redis as sandbox
 from tqimap_shared import store
@@ -43,6 +44,19 @@ def as_limited(redis_url: str, password: str = "s3cret-word") -> Redis:
     """Connect as the user `limited`."""
     url = redis_url.replace("redis://", f"redis://limited:{password}@")
     return store.connect(RedisSettings(url=url))
+
+
+def test_a_server_that_takes_no_writes_now_is_tried_later(redis: Redis) -> None:
+    """A state of the server that an operator or time ends is no fault of ours; the rest is."""
+    redis.config_set("min-replicas-to-write", "1")
+    try:
+        with pytest.raises(TryLater, match="NOREPLICAS"), store.answering(redis):
+            redis.set("key", "value")
+    finally:
+        redis.config_set("min-replicas-to-write", "0")
+    redis.sadd("set", "member")
+    with pytest.raises(ResponseError, match="WRONGTYPE"), store.answering(redis):
+        redis.incr("set")
 
 
 def test_a_rightly_configured_server_passes(redis: Redis) -> None:
