@@ -9,7 +9,9 @@ the default.
 from __future__ import annotations
 
 import os
+import re
 import tomllib
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
@@ -17,7 +19,7 @@ from urllib.parse import urlsplit
 from pydantic import BaseModel, Field, SecretStr, ValidationError
 from pydantic_settings import (
     BaseSettings,
-    NestedSecretsSettingsSource,
+    EnvSettingsSource,
     PydanticBaseSettingsSource,
     SettingsConfigDict,
 )
@@ -59,6 +61,7 @@ __all__ = [
 
 FILE_NAME = "tqimap.toml"
 ENV_PREFIX = "TQIMAP_"
+_JSON_FAULT = re.compile(r'value for field "(\w+)"')
 
 
 class Settings(BaseSettings):
@@ -85,22 +88,44 @@ class Settings(BaseSettings):
     @classmethod
     def settings_customise_sources(
         cls,
-        settings_cls: type[BaseSettings],  # noqa: ARG003 - the signature is pydantic-settings'
+        settings_cls: type[BaseSettings],
         init_settings: PydanticBaseSettingsSource,
         env_settings: PydanticBaseSettingsSource,
         dotenv_settings: PydanticBaseSettingsSource,
         file_secret_settings: PydanticBaseSettingsSource,
     ) -> tuple[PydanticBaseSettingsSource, ...]:
         """Order the sources: environment, secret files, then the TOML file given to __init__."""
-        del dotenv_settings
-        secrets = NestedSecretsSettingsSource(
-            file_secret_settings,
-            secrets_dir=_secret_directories(),
-            secrets_dir_missing="ok",
-            secrets_prefix=ENV_PREFIX.lower(),
-            secrets_nested_delimiter="__",
-        )
-        return env_settings, secrets, init_settings
+        del dotenv_settings, file_secret_settings
+        return env_settings, _SecretFiles(settings_cls), init_settings
+
+
+class _SecretFiles(EnvSettingsSource):
+    """The secret files, as if each were a variable of its name.
+
+    Ours alone are opened, where pydantic-settings would read all that lies in such a directory:
+    what is there for other programs may be closed to us.
+    """
+
+    def _load_env_vars(self) -> dict[str, str | None]:
+        return {path.name.lower(): _secret(path) for path in _secret_files()}
+
+
+def _secret_files() -> list[Path]:
+    """List our secret files; of two with one name the later counts."""
+    found = []
+    for directory in _secret_directories():
+        with suppress(OSError):
+            found += sorted(directory.iterdir())
+    return [one for one in found if one.name.upper().startswith(ENV_PREFIX)]
+
+
+def _secret(path: Path) -> str:
+    try:
+        return path.read_text("utf-8").removesuffix("\n").removesuffix("\r")
+    except OSError as error:
+        raise SettingsError(str(path), f"cannot be read ({error.strerror}).") from None
+    except UnicodeDecodeError:
+        raise SettingsError(str(path), "is not UTF-8 text.") from None
 
 
 def load(directory: Path) -> Settings:
@@ -109,14 +134,15 @@ def load(directory: Path) -> Settings:
     Raises SettingsError, whose sentence names every fault. Hides all secrets from the log.
     """
     path = directory / FILE_NAME
-    faults = _unknown_variables()
+    faults = _unknown()
     try:
         settings = Settings(**_read(path))
     except ValidationError as error:
         faults += [_fault(one["loc"], one["msg"]) for one in error.errors(include_input=False)]
-    except ValueError:
-        # pydantic-settings' own error carries the value, which may be a secret
-        faults.append("a variable in the environment that must be JSON is not")
+    except ValueError as error:
+        # what caused pydantic-settings' own error carries the value, which may be a secret
+        name = _JSON_FAULT.search(str(error))
+        faults.append(f"{name[1] if name else 'a variable'}: must be JSON outside {FILE_NAME}")
     if faults:
         raise SettingsError(str(path), "; ".join(faults) + ".")
     log.hide(*_secrets(settings))
@@ -126,7 +152,7 @@ def load(directory: Path) -> Settings:
 def in_secret_file(section: str, key: str) -> bool:
     """Say whether a setting comes from a secret file."""
     name = f"{ENV_PREFIX}{section}__{key}".lower()
-    return any((directory / name).exists() for directory in _secret_directories())
+    return any(path.name.lower() == name for path in _secret_files())
 
 
 def _secret_directories() -> list[Path]:
@@ -157,17 +183,20 @@ def _fault(location: tuple[int | str, ...], message: str) -> str:
     return f"{name}: {message.removeprefix('Value error, ')}"
 
 
-def _unknown_variables() -> list[str]:
+def _unknown() -> list[str]:
+    """Name what looks like ours in the environment and among the secret files, and is not."""
     known = {
         f"{ENV_PREFIX}{section}{'__' + key if key else ''}".upper()
         for section, field in Settings.model_fields.items()
         for key in ["", *getattr(field.annotation, "model_fields", ())]
     }
-    return [
+    variables = [
         f"{name}: unknown variable in the environment"
         for name in sorted(os.environ)
         if name.upper().startswith(ENV_PREFIX) and name.upper() not in known
     ]
+    files = [path for path in _secret_files() if path.name.upper() not in known]
+    return variables + [f"{path}: unknown secret file" for path in files]
 
 
 def _secrets(model: BaseModel) -> list[str]:

@@ -260,12 +260,12 @@ def test_a_slip_in_the_form(site: Site) -> None:
     assert "Proxy Port" in done.stderr
 
 
-def unprivileged(site: Site, program: str, *arguments: str) -> Done:
+def unprivileged(site: Site, program: str, *arguments: str, **environment: str) -> Done:
     """Run one of our programs without root's right to ignore permissions."""
     drop = [need("setpriv", "util-linux"), "--bounding-set=-all", "--inh-caps=-all"]
     return subprocess.run(
         [*(drop if os.geteuid() == 0 else []), part.program(program), *site.where, *arguments],
-        env=clean(os.environ),
+        env={**clean(os.environ), **environment},
         capture_output=True,
         text=True,
         check=False,
@@ -290,10 +290,13 @@ def test_what_may_not_be_read_or_written(site: Site, program: str) -> None:
         done = unprivileged(site, program, *burst, *options)
         assert (done.returncode, done.stderr.count("\n")) == (status, 1), done.stderr
         assert words in done.stderr
-    (site.config / FILE_NAME).chmod(0o000)
-    done = unprivileged(site, program, *burst)
-    assert (done.returncode, "cannot be read" in done.stderr) == (78, True), done.stderr
-    (site.config / FILE_NAME).chmod(0o600)
+    secret = site.directory / "tqimap_threatq__password"
+    secret.write_text("wrong horse")
+    for path in (secret, site.config / FILE_NAME):
+        path.chmod(0o000)
+        done = unprivileged(site, program, *burst, CREDENTIALS_DIRECTORY=str(site.directory))
+        assert (done.returncode, f"{path}: cannot be read" in done.stderr) == (78, True)
+        path.chmod(0o600)
     if program == "tqIMAP":
         site.config.chmod(0o500)
         done = unprivileged(site, program)

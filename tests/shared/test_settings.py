@@ -110,6 +110,46 @@ def test_faults_show_no_secret(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) 
         assert secret not in str(caught.value)
 
 
+@pytest.fixture
+def credentials(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """Make a directory of secret files, as systemd does."""
+    directory = tmp_path / "credentials"
+    directory.mkdir()
+    monkeypatch.setenv("CREDENTIALS_DIRECTORY", str(directory))
+    return directory
+
+
+def test_secret_files_hold_anything(tmp_path: Path, credentials: Path) -> None:
+    """One line break at the end is not part of a secret, spaces are; mailboxes are a JSON list."""
+    (credentials / "tqimap_threatq__password").write_text(" s p \r\n")
+    (credentials / "tqimap_mailbox").write_text('[{"name": "abuse", "password": "schlüssel"}]\n')
+    (credentials / "somebody-elses").write_bytes(b"\xff" * 100)
+    loaded = settings.load(tmp_path)
+    assert loaded.threatq.password.get_secret_value() == " s p "
+    assert loaded.mailbox[0].password.get_secret_value() == "schlüssel"
+    assert settings.in_secret_file("threatq", "password")
+    assert not settings.in_secret_file("threatq", "email")
+
+
+@pytest.mark.parametrize(
+    ("name", "content", "words"),
+    [
+        ("tqimap_threatq__hots", b"x", "hots: unknown secret file"),
+        ("tqimap_mailbox", b'[{"password": "hunter2"', "mailbox: must be JSON"),
+        ("tqimap_threatq__password", b"\xffhunter2", "password: is not UTF-8 text"),
+        ("tqimap_threatq__password", b"hunter2\nhunter2\n", "must not contain line breaks"),
+    ],
+)
+def test_faulty_secret_files_are_named(
+    tmp_path: Path, credentials: Path, name: str, content: bytes, words: str
+) -> None:
+    """What is wrong with a secret file is said, without what is in it."""
+    (credentials / name).write_bytes(content)
+    with pytest.raises(SettingsError, match=words) as caught:
+        settings.load(tmp_path)
+    assert "hunter2" not in str(caught.value)
+
+
 def test_mailboxes_from_the_environment(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """A container without a file gives mailboxes as JSON."""
     monkeypatch.setenv("TQIMAP_MAILBOX", '[{"name": "abuse", "server": "imap.test"}]')
