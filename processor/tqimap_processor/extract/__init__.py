@@ -20,8 +20,7 @@ Other attributes: `Port`, `Algorithm`.
 from __future__ import annotations
 
 from tqimap_processor.extract.finding import Finding
-from tqimap_processor.extract.refanging import refang
-from tqimap_processor.extract.scan import extract
+from tqimap_processor.extract.scan import extract, refang
 
 
 __all__ = ["Finding", "extract", "refang"]

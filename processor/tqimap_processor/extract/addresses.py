@@ -12,7 +12,7 @@ from functools import lru_cache
 
 
 IPV4 = r"(?:25[0-5]|2[0-4]\d|1\d\d|[1-9]\d|\d)(?:\.(?:25[0-5]|2[0-4]\d|1\d\d|[1-9]\d|\d)){3}"
-_V4 = re.compile(IPV4)
+_OCTETS = frozenset(map(str, range(256)))
 _CLOCK = re.compile(r"\d{1,2}(?::\d{1,2}){1,5}")
 _MAC = re.compile(r"[0-9A-Fa-f]{2}(?:([:-])[0-9A-Fa-f]{2})(?:\1[0-9A-Fa-f]{2}){4}")
 _CISCO = re.compile(r"[0-9A-Fa-f]{4}\.[0-9A-Fa-f]{4}\.[0-9A-Fa-f]{4}")
@@ -38,20 +38,30 @@ _SPECIAL = tuple(
         )
     )
 )
-_FIRST = frozenset(number >> 24 for number, _, _ in _SPECIAL)
+# octets with which a special block begins
+_FIRST = frozenset(str(number >> 24) for number, _, _ in _SPECIAL) | frozenset(
+    map(str, range(224, 256))
+)
+_NONE: frozenset[str] = frozenset()
 
 
 def is_ipv4(text: str) -> bool:
     """Say whether *text* is a dotted quad of octets without leading zeros."""
-    return _V4.fullmatch(text) is not None
+    octets = text.split(".")
+    return len(octets) == 4 and _OCTETS.issuperset(octets)
+
+
+def quad(text: str) -> frozenset[str] | None:
+    """Return the flags of *text* if it is an IPv4 address, else None: both questions at once."""
+    octets = text.split(".")
+    if len(octets) != 4 or not _OCTETS.issuperset(octets):
+        return None
+    return _ipv4_flags(text) if octets[0] in _FIRST else _NONE
 
 
 def ipv4_flags(address: str) -> frozenset[str]:
     """Say whether the IPv4 *address* is `private` or `reserved`."""
-    first = int(address[: address.index(".")])
-    if first < 224 and first not in _FIRST:
-        return frozenset()
-    return _ipv4_flags(address)
+    return _ipv4_flags(address) if address[: address.find(".")] in _FIRST else _NONE
 
 
 @lru_cache(maxsize=4096)

@@ -11,71 +11,91 @@ from typing import TYPE_CHECKING
 
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
-
     from tqimap_processor.extract.refanging import Edit
 
 
 _INSIDE = (
-    r"[\[({<]{0,3}[\s.]{0,3}?"
-    r"(\.|,|dot|d0t|punkt|punto|@|at|://|:/|:|//|/|colon|slash|www\.|tt|xx)"
-    r"[\s.]{0,3}?[\])}>]{1,4}"
+    rb"[\[({<]{0,3}+[\s.]{0,3}?"
+    rb"(\.|,|dot|d0t|punkt|punto|@|at|://|:/|:|//|/|colon|slash|www\.|tt|xx)"
+    rb"[\s.]{0,3}?[\])}>]{1,4}"
 )
-_BOTH = {opener: re.compile(re.escape(opener) + _INSIDE, re.IGNORECASE) for opener in "[({<"}
+# a tag or an aside begins with other characters: nine of ten are refused at the first
+_FIRST = rb"(?=[\[({<\s.,@:/]|d[o0]t|punkt|punto|at[^a-z]|colon|slash|www|tt|xx)"
+_BOTH = {
+    opener: re.compile(re.escape(opener) + _FIRST + _INSIDE, re.IGNORECASE)
+    for opener in (b"[", b"(", b"{", b"<")
+}
+# what distinguishes `<.>` from a tag: a mail in HTML has a thousand tags
+_ANGLED = re.compile(
+    rb">(?:(?<=[.@:,\])}]>)|(?<=[oO0][tT]>)|(?<=[<\s][aA][tT]>)|(?<=//>)|(?<=[.@:tT] >))"
+)
 _MEANING = {
-    ",": ".", "dot": ".", "d0t": ".", "punkt": ".", "punto": ".", "at": "@", "colon": ":",
-    "slash": "/", ":/": "://", "xx": "tt",
+    b",": ".", b"dot": ".", b"d0t": ".", b"punkt": ".", b"punto": ".", b"at": "@", b"colon": ":",
+    b"slash": "/", b":/": "://", b"xx": "tt",
 }  # fmt: skip
 # a blank beside these is no part of the defanging
-_TIGHT = frozenset({"/", "//", ":", ":/", "://", ",", "tt", "xx", "www."})
+_TIGHT = frozenset({b"/", b"//", b":", b":/", b"://", b",", b"tt", b"xx", b"www."})
+# what a dot may join
+_JOINED = b"0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz\xff"
+_LEFT = frozenset(_JOINED + b"])}>/:_-*")
+_RIGHT = frozenset(_JOINED + b"[({</:_-?#")
 _OPENED = re.compile(
-    r"\[\[{0,3}(\.(?=\w)|dot ?(?=[a-z])|:(?=//)|://?(?=\w)|/(?!\w{1,10}\])(?=\w))", re.IGNORECASE
+    rb"\[\[{0,3}+(\.(?=[\w\xff])|dot ?(?=[a-z])|:(?=//)|://?(?=[\w\xff])"
+    rb"|/(?![\w\xff]{1,10}\])(?=[\w\xff]))",
+    re.IGNORECASE,
 )
-_LABEL = re.compile(r"\[(?<=\.\[)(\w{2,12})\](?=\.\w)")
-_CLOSED = re.compile(r"\.(?=[\])}])(?<=\w\.)(?:\]{1,4}|\){2,4}|\}{1,4})(?=\w)")
-_CLOSED_WORD = re.compile(r"dot\](?<=\wdot\])(?=\w)")
-_CLOSED_COLON = re.compile(r":\](?=//)")
-_CARET = re.compile(r"\^\.(?<=\w\^\.)(?=\w)")
-_BACKSLASH = re.compile(r"\\\.(?<=\w\\\.)(?=[\w-]++(?!\\(?!\.)))")
-_PATH_BEFORE = re.compile(r"(?:\\(?!\.)|%)[^\s\"'<>(]*$")
-_ESCAPED_SLASH = re.compile(r"\\/(?<=[\w.?=&%/:-]\\/)")
-_ENTITY = re.compile(r"&#(?:0{0,5}(46|47|58|64)|[xX]0{0,4}(2[eEfF]|3[aA]|40));")
+_LABEL = re.compile(rb"\[(?<=\.\[)([\w\xff]{2,12})\](?=\.[\w\xff])")
+_CLOSED = re.compile(rb"\.(?=[\])}])(?<=[\w\xff]\.)(?:\]{1,4}|\){2,4}|\}{1,4})(?=[\w\xff])")
+_CLOSED_WORD = re.compile(rb"dot\](?<=[\w\xff]dot\])(?=[\w\xff])")
+_CLOSED_COLON = re.compile(rb":\](?=//)")
+_CARET = re.compile(rb"\^\.(?<=[\w\xff]\^\.)(?=[\w\xff])")
+_BACKSLASH = re.compile(rb"\\\.(?<=[\w\xff]\\\.)(?=[\w\xff-]++(?!\\(?!\.)))")
+_PATH_BEFORE = re.compile(rb"(?:\\(?!\.)|%)[^\s\"'<>(]*$")
+_ESCAPED_SLASH = re.compile(rb"\\/(?<=[\w\xff.?=&%/:-]\\/)")
+_ENTITY = re.compile(rb"&#(?:0{0,5}(46|47|58|64)|[xX]0{0,4}(2[eEfF]|3[aA]|40));")
 
 
-def find(text: str) -> Iterator[Edit]:
-    """Yield the edits of *text* in no particular order."""
+def find(text: str, image: bytes) -> list[Edit]:
+    """Return the edits of *text*, whose image is *image*, in no particular order."""
+    edits: list[Edit] = []
     for opener, pattern in _BOTH.items():
-        if opener in text:
-            yield from _closed_both(text, pattern)
-    if "[" in text:
-        yield from _opened(text)
-    yield from _plain(text, _CLOSED, ".")
-    if "]" in text:
-        yield from _plain(text, _CLOSED_WORD, ".")
-        yield from _plain(text, _CLOSED_COLON, ":")
-    yield from _plain(text, _CARET, ".")
-    if "\\" in text:
-        yield from _backslashed(text)
-    for entity in _ENTITY.finditer(text):
-        code = int(entity[1]) if entity[1] else int(entity[2], 16)
-        yield entity.start(), entity.end(), chr(code)
+        if opener in image and (opener != b"<" or _ANGLED.search(image)):
+            edits += _closed_both(text, image, pattern)
+    if b"[" in image:
+        edits += _opened(text, image)
+    if b"]" in image:
+        edits += _plain(image, _CLOSED_WORD, ".") + _plain(image, _CLOSED_COLON, ":")
+    edits += _plain(image, _CLOSED, ".")
+    if b"^" in image:
+        edits += _plain(image, _CARET, ".")
+    if b"\\" in image:
+        edits += _backslashed(image)
+    return edits + _entities(image) if b"&" in image else edits
 
 
-def _plain(text: str, pattern: re.Pattern[str], by: str) -> Iterator[Edit]:
-    for match in pattern.finditer(text):
-        yield match.start(), match.end(), by
+def _plain(image: bytes, pattern: re.Pattern[bytes], by: str) -> list[Edit]:
+    return [(match.start(), match.end(), by) for match in pattern.finditer(image)]
 
 
-def _closed_both(text: str, pattern: re.Pattern[str]) -> Iterator[Edit]:
-    for match in pattern.finditer(text):
+def _closed_both(text: str, image: bytes, pattern: re.Pattern[bytes]) -> list[Edit]:
+    edits: list[Edit] = []
+    size = len(image)
+    for match in pattern.finditer(image):
         start, end = match.span()
-        inside = match[1].lower()
-        if inside == "," and match[0] != "[,]":
+        inside = match[1]
+        if inside != b".":
+            inside = inside.lower()
+            if inside == b"," and match[0] != b"[,]":
+                continue
+        elif start and end < size and image[start - 1] in _LEFT and image[end] in _RIGHT:
+            edits.append((start, end, "."))
             continue
         if inside not in _TIGHT:
             start, end = _widen(text, start, end)
-        if inside == "www." or _joins(text, start, end):
-            yield start, end, _MEANING.get(inside, inside)
+        joins = start > 0 and end < size and image[start - 1] in _LEFT and image[end] in _RIGHT
+        if inside == b"www." or joins:
+            edits.append((start, end, _MEANING.get(inside) or inside.decode()))
+    return edits
 
 
 def _widen(text: str, start: int, end: int) -> tuple[int, int]:
@@ -88,27 +108,33 @@ def _widen(text: str, start: int, end: int) -> tuple[int, int]:
     return start, end
 
 
-def _joins(text: str, start: int, end: int) -> bool:
-    """Say whether there is something on both sides that a dot could join."""
-    if not 0 < start <= end < len(text):
-        return False
-    left, right = text[start - 1], text[end]
-    return (left.isalnum() or left in "])}>/:_-*") and (right.isalnum() or right in "[({</:_-?#")
-
-
-def _opened(text: str) -> Iterator[Edit]:
-    for match in _OPENED.finditer(text):
+def _opened(text: str, image: bytes) -> list[Edit]:
+    edits: list[Edit] = []
+    for match in _OPENED.finditer(image):
         start = match.start()
         if start and (text[start - 1].isalnum() or text[start - 1] in "])"):
-            inside = match[1].lower()
-            yield start, match.end(), "." if inside.startswith("dot") else inside
-    for match in _LABEL.finditer(text):
-        yield match.start(), match.end(), match[1]
+            inside = match[1].lower().decode()
+            edits.append((start, match.end(), "." if inside.startswith("dot") else inside))
+    return edits + [
+        (match.start(), match.end(), text[match.start(1) : match.end(1)])
+        for match in _LABEL.finditer(image)
+    ]
 
 
-def _backslashed(text: str) -> Iterator[Edit]:
-    for match in _BACKSLASH.finditer(text):
-        if not _PATH_BEFORE.search(text, max(0, match.start() - 64), match.start()):
-            yield match.start(), match.end(), "."
-    if ":\\/\\/" in text:
-        yield from _plain(text, _ESCAPED_SLASH, "/")
+def _backslashed(image: bytes) -> list[Edit]:
+    edits: list[Edit] = []
+    done = 0
+    for match in _BACKSLASH.finditer(image):
+        start = match.start()
+        # what stands before the last one was looked at then
+        if not _PATH_BEFORE.search(image, max(done, start - 64), start):
+            edits.append((start, match.end(), "."))
+            done = start
+    return edits + _plain(image, _ESCAPED_SLASH, "/")
+
+
+def _entities(image: bytes) -> list[Edit]:
+    return [
+        (match.start(), match.end(), chr(int(match[1]) if match[1] else int(match[2], 16)))
+        for match in _ENTITY.finditer(image)
+    ]

@@ -35,6 +35,13 @@ _ETHER = re.compile(r"0x[0-9a-fA-F]{40}")
 _MONERO = re.compile(r"[48][1-9A-HJ-NP-Za-km-z]{94}(?:[1-9A-HJ-NP-Za-km-z]{11})?")
 
 
+_MAX_SHORT, _ETHER_SIZE, _MONERO_SIZES = 35, 42, (95, 106)
+_SIZES = frozenset({_ETHER_SIZE, *_MONERO_SIZES})
+# of Bech32's prefixes
+_FIRST = b"bBlL"
+_PREFIXES = ("bc1", "ltc")
+
+
 def find(image: Image) -> Iterator[Hit]:
     """Yield the hits of the whole text, with places in it."""
     view = image.alnums()
@@ -42,20 +49,25 @@ def find(image: Image) -> Iterator[Hit]:
     while at >= 0:
         run = _RUN.match(view, at)
         end = run.end() if run else at + 26
-        if end - at <= _LONGEST and (coin := _coin(word := image.bytes[at:end].decode())):
+        size = end - at
+        # the digests go here
+        fits = size <= _MAX_SHORT or size in _SIZES or image.bytes[at] in _FIRST
+        if fits and size <= _LONGEST and (coin := _coin(word := image.bytes[at:end].decode())):
             flag = "coin-" + coin.lower()
             yield Hit(STRING, word, at, end, frozenset({flag}), (("Coin", coin),))
         at = view.find(b"a" * 26, end)
 
 
 def _coin(word: str) -> str | None:
-    if _ETHER.fullmatch(word):
-        return "Ethereum"
-    if _BECH32.fullmatch(word):
-        return _bech32(word.lower())
-    if _SHORT.fullmatch(word):
+    size = len(word)
+    if size <= _MAX_SHORT and _SHORT.fullmatch(word):
         return _base58(word)
-    return "Monero" if _MONERO.fullmatch(word) and len(set(word)) > 20 else None
+    if word[:3].lower() in _PREFIXES and _BECH32.fullmatch(word):
+        return _bech32(word.lower())
+    if size == _ETHER_SIZE and _ETHER.fullmatch(word):
+        return "Ethereum"
+    is_monero = size in _MONERO_SIZES and _MONERO.fullmatch(word) and len(set(word)) > 20
+    return "Monero" if is_monero else None
 
 
 def _base58(word: str) -> str | None:

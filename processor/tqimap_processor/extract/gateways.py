@@ -30,10 +30,15 @@ _RUN_LENGTHS = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_
 
 def unwrap(url: str) -> str | None:
     """Return the absolute URL inside the wrapper *url*, or None if there is none."""
-    if wrapped := _V3.search(url):
-        return _proofpoint_v3(wrapped[1], wrapped[2])
-    if _V2.search(url):
-        return _proofpoint_v2(url)
+    lowered = url[8:].lower()
+    if "urldefense" in url[:72].lower():
+        if wrapped := _V3.search(url):
+            return _proofpoint_v3(wrapped[1], wrapped[2])
+        if _V2.search(url):
+            return _proofpoint_v2(url)
+    # no target without http or ftp
+    if "tp" not in lowered:
+        return None
     _, mark, query = url.partition("?")
     if mark and (target := _parameter(query)):
         return target

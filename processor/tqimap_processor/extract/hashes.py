@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 
 _TYPES = {32: MD5, 40: SHA1, 64: SHA256, 96: SHA384, 128: SHA512}
 _RUN = re.compile(rb"h+")
-_ALONE = re.compile(rb"[0-9A-Za-z\xff]")
+_JOINING = frozenset(b"0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz\xff")
 # how far back a word may stand that says which hash this is
 _CONTEXT = 40
 _SAID = re.compile(
@@ -33,6 +33,10 @@ _SAID = re.compile(
     rb"|serial(?: ?number| no\.?)?"
     rb"|rich ?(?:pe ?)?header ?hash|telfhash|vhash|icon ?hash|pehash)[\"'\s:=|#*()-]{0,24}$"
 )
+
+
+_BETWEEN = b"\"' \t\r\n\v\f:=|#*()-"
+_ENDS = (b"hash", b"ja3", b"ja3s", b"jarm", b"print", b"serial", b"number", b"no", b"no.")
 
 
 def find(image: Image) -> Iterator[Hit]:
@@ -48,13 +52,16 @@ def find(image: Image) -> Iterator[Hit]:
 
 
 def _alone(text: bytes, start: int, end: int) -> bool:
-    before = start > 0 and _ALONE.match(text, start - 1)
-    return not (before or _ALONE.match(text, end))
+    before = start > 0 and text[start - 1] in _JOINING
+    return not (before or (end < len(text) and text[end] in _JOINING))
 
 
 def _hit(image: Image, kind: str, start: int, end: int) -> Hit:
     value = image.lower[start:end].decode()
-    said = _SAID.search(image.lower[max(0, start - _CONTEXT) : start])
+    before = image.lower[max(0, start - _CONTEXT) : start]
+    # cheap, and settles nearly all
+    ends = before.rstrip(_BETWEEN).endswith(_ENDS)
+    said = _SAID.search(before) if ends else None
     if said is None:
         return Hit(kind, value, start, end)
     word = re.sub(r"[ _-]", "", said[1].decode())

@@ -10,6 +10,8 @@ import re
 import unicodedata
 from functools import lru_cache
 
+from tqimap_processor.extract.addresses import quad
+from tqimap_processor.extract.finding import FQDN, IP
 from tqimap_processor.extract.tlds import TLDS, words
 
 
@@ -19,17 +21,38 @@ LABEL = r"[A-Za-z0-9_\-\u00a1-\uffff]"
 ASCII_NAME = re.compile(
     r"(?:[a-z0-9_](?:[a-z0-9_-]{0,61}[a-z0-9])?\.)+(?:[a-z]{2,24}|xn--[a-z0-9-]{2,59})"
 )
+# what most names are; labels of more than 63 characters and odd hyphens are looked for apart
+_SIMPLE = re.compile(r"(?:[a-z0-9-]++\.)++([a-z]++)")
 _RESERVED = words("""
     example invalid localhost test local lan internal localdomain home corp intranet arpa
 """)
 _EXAMPLES = words("example.com example.net example.org example.edu")
 _NONE: frozenset[str] = frozenset()
+_ORDINARY: tuple[str, frozenset[str], tuple[tuple[str, str], ...]] = (FQDN, _NONE, ())
+
+
+def plain(name: str, last: str) -> tuple[str, frozenset[str], tuple[tuple[str, str], ...]] | None:
+    """Judge the dotted *name* of lower-case ASCII letters, digits and hyphens; *last* ends it.
+
+    Type, flags and attributes if it is an ordinary domain name or an IPv4 address, else None.
+    """
+    if last[0] <= "9":
+        said = quad(name)
+        return None if said is None else (IP, said, ())
+    if last not in TLDS or len(name) > MAX_LABEL or "-." in name or ".-" in name or name[0] == "-":
+        return None
+    if last in _RESERVED or name[-11:] in _EXAMPLES or "xn--" in name:
+        return FQDN, _special(name), attributes(name)
+    return _ORDINARY
 
 
 @lru_cache(maxsize=16384)
 def canonical(name: str) -> str | None:
     """Return the A-labels of the host *name* in lower case, or None if it is no domain name."""
     name = name.lower()
+    simple = _SIMPLE.fullmatch(name)
+    if simple and len(name) <= MAX_LABEL and "-." not in name and name[0] != "-":
+        return name if simple[1] in TLDS and ".-" not in name else None
     if not name.isascii():
         name = to_ascii(name)
     if len(name) > MAX_NAME or not ASCII_NAME.fullmatch(name):

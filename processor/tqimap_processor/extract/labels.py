@@ -16,7 +16,8 @@ if TYPE_CHECKING:
 
 _LABELLED = frozenset({"labelled"})
 _AGENT = re.compile(r"[\"']?[ \t]*[:=][ \t]*[\"']?([^\r\n\"'<>|]{3,400})", re.ASCII)
-_MOZILLA = re.compile(r"Mozilla/\d\.\d(?:(?! Mozilla/)[ A-Za-z0-9()/;:.,_+@\[\]-]){0,400}")
+_MOZILLA = re.compile(r"Mozilla/\d\.\d(?:[A-Za-z0-9()/;:.,_+@\[\]-]++| (?!Mozilla/))*+")
+_MAX_AGENT = 412
 _MUTEX = re.compile(
     r"(?:es|ex)?(?:[ _-]?(?:name|object))?[\"']?[ \t]{0,4}(?:[:=][ \t]{0,4}|(?=[\"\u201c']))"
     r"[\"\u201c'`]?"
@@ -36,7 +37,7 @@ def find(text: str, image: Image) -> Iterator[Hit]:
             value = match[1].rstrip()
             yield Hit(USER_AGENT, value, match.start(1), match.start(1) + len(value), _LABELLED)
     if b"Mozilla/" in image.bytes:
-        yield from _browsers(text)
+        yield from _browsers(text, image.bytes)
     for at in _places(lower, b"mutex"):
         if match := _MUTEX.match(text, at + 5):
             value = match[1].rstrip(".)")
@@ -48,10 +49,13 @@ def find(text: str, image: Image) -> Iterator[Hit]:
             yield Hit(SERIAL, value, *match.span(1), _LABELLED)
 
 
-def _browsers(text: str) -> Iterator[Hit]:
-    for match in _MOZILLA.finditer(text):
-        value = match[0].rstrip(" ,;:.-[")
-        yield Hit(USER_AGENT, value, match.start(), match.start() + len(value))
+def _browsers(text: str, image: bytes) -> Iterator[Hit]:
+    done = 0
+    for at in _places(image, b"Mozilla/"):
+        if at >= done and (match := _MOZILLA.match(text, at, at + _MAX_AGENT)):
+            value = match[0].rstrip(" ,;:.-[")
+            done = match.end()
+            yield Hit(USER_AGENT, value, at, at + len(value))
 
 
 def _places(lower: bytes, word: bytes) -> Iterator[int]:

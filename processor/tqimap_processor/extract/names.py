@@ -66,19 +66,14 @@ def find(token: str, offset: int, end: int) -> Iterator[Hit]:
     """Yield the hits in characters [*offset*, *end*) of *token*, which hold no URL's scheme."""
     done = offset
     if "@" in token:
-        for hits in _mails(token, offset, end):
-            yield from hits
+        for mail in _MAIL.finditer(token, offset, end):
+            yield from _mail(mail)
     for match in _NAME.finditer(token, offset, end):
         if match.start() < done:
             continue
         for hit in _judge(token, match, end):
             yield hit
             done = max(done, hit.end)
-
-
-def _mails(token: str, offset: int, end: int) -> Iterator[tuple[Hit, ...]]:
-    for match in _MAIL.finditer(token, offset, end):
-        yield tuple(_mail(match))
 
 
 def _mail(match: re.Match[str]) -> Iterator[Hit]:

@@ -29,7 +29,7 @@ _CVE = re.compile(
 _ASN = re.compile(rb"AS(?:[nN](?:[ :#-]| ?: ?)?|[ :#-])?(?=\d)")
 _ASN_LOWER = re.compile(rb"as(?:n[ :#-]?)?(?=\d)")
 _ASN_NUMBER = re.compile(rb"(\d{1,10})(?![\w\xff.-]|\.\d)")
-_SSDEEP = re.compile(rb":(?=[A-Za-z0-9+/]{6,148}+:)")
+_SSDEEP = re.compile(rb":(?<=\d:)(?=[A-Za-z0-9+/]{6,148}+:)")
 _SSDEEP_BODY = re.compile(rb":[A-Za-z0-9+/]{6,148}+:[A-Za-z0-9+/]{3,148}+")
 _TLSH = re.compile(rb"T1[0-9A-F]{70}(?![0-9A-Za-z])")
 MAX_ASN = 2**32 - 1

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING
 import iocextract
 
 from tqimap_processor.extract import tokens
-from tqimap_processor.extract.finding import EMAIL, URL, Finding, Hit, place
+from tqimap_processor.extract.finding import EMAIL, URL, Finding
 
 
 if TYPE_CHECKING:
@@ -27,26 +27,30 @@ WINDOW = 64
 MAX_WINDOWS = 16
 MAX_CANDIDATES = 1000
 _OPINION = frozenset({"second-opinion", "defanged"})
-# one pattern each, so that the engine can skip to its first characters
+# what must be there at all, and where then
 _LEFT = tuple(
-    re.compile(pattern)
-    for pattern in (
-        r"\[(?=[ \[]{0,4}(?:\.|dot|@|at|/)[ \]\w])",
-        r" \.(?<=\w \.)(?=(?:com|net|org|info|ru)\b)",
-        r" AT (?<=[\w\])] AT )(?=\w)",
-        r" DOT (?<=[\w\])] DOT )(?=\w)",
-        r" @ ?(?=\w)",
+    (sign, re.compile(pattern))
+    for sign, pattern in (
+        (b"[", rb"\[(?=[ \[]{0,4}+(?:\.|dot|@|at|/)[ \]\w\xff])"),
+        (b".", rb"\.(?<=\w \.)(?=(?:com|net|org|info|ru)\b)"),
+        (b"A", rb"AT (?<=[\w\])] AT )(?=\w)"),
+        (b"D", rb"DOT (?<=[\w\])] DOT )(?=\w)"),
+        (b"@", rb"@(?<=[\w\])] @) ?(?=[\w.-]{1,63} ?[.\[({])"),
     )
 )
 
 _LOCAL = re.compile(r"[\w.+-]+\s*[\[({<]*\s*(?:@|(?<![a-z])at(?![a-z]))", re.IGNORECASE)
 
 
-def find(text: str, placed: Sequence[Finding]) -> Iterator[Finding]:
-    """Yield what iocextract finds in *text* where the sorted findings *placed* cover nothing."""
-    starts = [finding.start for finding in placed]
+def find(text: str, image: bytes, placed: Sequence[Finding]) -> Iterator[Finding]:
+    """Yield what iocextract finds in *text* where the sorted findings *placed* cover nothing.
+
+    *image* is the image of *text*.
+    """
+    left_over = sorted(_unexplained(image))
+    starts = [finding.start for finding in placed] if left_over else []
     done = windows = 0
-    for left in sorted(_unexplained(text)):
+    for left in left_over:
         if left < done or _covered(placed, starts, left):
             continue
         start = max(done, left - WINDOW)
@@ -60,9 +64,10 @@ def find(text: str, placed: Sequence[Finding]) -> Iterator[Finding]:
                 yield finding
 
 
-def _unexplained(text: str) -> Iterator[int]:
-    for pattern in _LEFT:
-        yield from (match.start() for match in islice(pattern.finditer(text), MAX_CANDIDATES))
+def _unexplained(image: bytes) -> Iterator[int]:
+    for sign, pattern in _LEFT:
+        if sign in image:
+            yield from (match.start() for match in islice(pattern.finditer(image), MAX_CANDIDATES))
 
 
 def _covered(placed: Sequence[Finding], starts: list[int], position: int) -> bool:
@@ -76,8 +81,8 @@ def _ask(text: str, start: int, end: int) -> Iterator[Finding]:
         at = window.find(raw)
         hits = tokens.read(said) if at >= 0 else ()
         if hits and hits[0].type == kind and hits[0].end == len(said):
-            hit: Hit = hits[0]
-            yield place(hit, start + at, start + at + len(raw), hit.flags | _OPINION)
+            begin, flags = start + at, hits[0].flags | _OPINION
+            yield Finding(kind, hits[0].value, begin, begin + len(raw), flags)
 
 
 def _answers(window: str) -> Iterator[tuple[str, str, str]]:

@@ -15,6 +15,8 @@ from tqimap_processor.extract.names import EXTENSIONS
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+    from tqimap_processor.extract.image import Image
+
 
 _WORD = r"(?:<[^<>\\\r\n]{1,40}>|[^\\/:*?\"'<>|\s,;\u2018\u2019\u201c\u201d`]){1,255}+"
 # a step may hold blanks, unless a file or another hive ends before them
@@ -23,16 +25,19 @@ _STEP = (
     rf"(?: (?!<?HK)(?!and |or |to |in ){_WORD}){{0,6}}+ ?\\{{1,2}}"
 )
 _REST = re.compile(rf"(?:{_STEP}){{0,48}}+(?:{_WORD})?")
-_DRIVE = re.compile(r":(?<=[A-Za-z]:)(?<![A-Za-z0-9][A-Za-z]:)\\{1,2}(?=[^\\])")
-_VARIABLE = re.compile(r"%[A-Za-z_()0-9]{2,30}%\\{1,2}")
+_DRIVE = re.compile(rb":(?<=[A-Za-z]:)(?<![A-Za-z0-9][A-Za-z]:)\\{1,2}(?=[^\\])")
+_VARIABLE = re.compile(rb"%[A-Za-z_()0-9]{2,30}%\\{1,2}")
 _SHARE = re.compile(
-    r"\\\\\\{0,2}(?:[A-Za-z0-9][\w.-]{0,253}(?:@(?:SSL|\d{1,5})){0,2}|[?.])\\{1,2}(?=[\w$])"
+    rb"\\\\\\{0,2}(?:[A-Za-z0-9][\w\xff.-]{0,253}(?:@(?:SSL|\d{1,5})){0,2}|[?.])\\{1,2}(?=[\w\xff$])"
 )
 _HIVE = (
-    r"(?:EY_(?:LOCAL_MACHINE|CURRENT_USER|CLASSES_ROOT|USERS|CURRENT_CONFIG|PERFORMANCE_DATA)"
-    r"|LM|CU|CR|U|CC)>?:?\\{1,2}"
+    rb"(?:EY_(?:LOCAL_MACHINE|CURRENT_USER|CLASSES_ROOT|USERS|CURRENT_CONFIG|PERFORMANCE_DATA)"
+    rb"|LM|CU|CR|U|CC)>?:?\\{1,2}"
 )
-_KEYS = tuple(re.compile(rf"{hk}(?<![A-Za-z0-9_]{hk})(?i:{_HIVE})") for hk in ("HK", "hk", "Hk"))
+_KEYS = tuple(
+    re.compile(hk + rb"(?<![A-Za-z0-9_]" + hk + rb")(?i:" + _HIVE + rb")")
+    for hk in (b"HK", b"hk", b"Hk")
+)
 _SPACED_FILE = re.compile(
     r"(?: [^\\/:*?\"'<>|\s,;]{1,60}){1,5}(?<=\.\w{3})\w?(?=[\"']|\r?$)", re.MULTILINE
 )
@@ -40,31 +45,34 @@ _HIVES = {
     "HKLM": "HKEY_LOCAL_MACHINE", "HKCU": "HKEY_CURRENT_USER", "HKCR": "HKEY_CLASSES_ROOT",
     "HKU": "HKEY_USERS", "HKCC": "HKEY_CURRENT_CONFIG",
 }  # fmt: skip
+# a share's two backslashes behind these are an escaped one of something else
+_NO_SHARE = frozenset({b":", b"\\", b"%", b">", b"\xff"})
 _OPENER = {")": "(", "]": "[", "}": "{"}
 _UNIX_ROOT = re.compile(
-    r"/(?<![\w./:<)*~-]/)(?:etc|usr|var|tmp|home|opt|bin|sbin|root|dev|proc|sys|lib|lib64|mnt|media"
-    r"|srv|run|boot|Library|Users|Applications|System|private|Volumes|data|sdcard|storage|vendor)/"
+    rb"/(?<![\w\xff./:<)*~-]/)(?:etc|usr|var|tmp|home|opt|bin|sbin|root|dev|proc|sys|lib|lib64|mnt|media"
+    rb"|srv|run|boot|Library|Users|Applications|System|private|Volumes|data|sdcard|storage|vendor)/"
 )
-_HOME = re.compile(r"~/(?<![\w./:~-]~/)(?=[\w.])")
+_HOME = re.compile(rb"~/(?<![\w\xff./:~-]~/)(?=[\w\xff.])")
 _UNIX_WORD = r"[\w.+@%~#$={}-]{1,255}+"
 _UNIX_REST = re.compile(
     rf"(?:{_UNIX_WORD}(?: (?!and |or |to |in ){_UNIX_WORD}){{0,2}}+/){{0,48}}+(?:{_UNIX_WORD})?"
 )
+_DOUBLED = re.compile(r"\\{2,}")
 _ENDS = ".,;:!?'\")]}"
 
 
-def find(text: str) -> Iterator[Hit]:
-    """Yield the hits of *text*, with places in it."""
-    if "\\" in text:
-        yield from _keys(text)
-        yield from _windows(text)
-    if "/" in text:
-        yield from _unix(text)
+def find(text: str, image: Image) -> Iterator[Hit]:
+    """Yield the hits of *text*, whose image is *image*, with places in it."""
+    if b"\\" in image.bytes:
+        yield from _keys(text, image.bytes)
+        yield from _windows(text, image.bytes)
+    if b"/" in image.bytes:
+        yield from _unix(text, image.bytes)
 
 
-def _keys(text: str) -> Iterator[Hit]:
+def _keys(text: str, image: bytes) -> Iterator[Hit]:
     done = 0
-    for root in (root for pattern in _KEYS for root in pattern.finditer(text)):
+    for root in (root for pattern in _KEYS for root in pattern.finditer(image)):
         if root.start() < done:
             continue
         start = root.start() - (text[root.start() - 1 : root.start()] == "<")
@@ -74,24 +82,23 @@ def _keys(text: str) -> Iterator[Hit]:
             yield hit
 
 
-def _windows(text: str) -> Iterator[Hit]:
+def _windows(text: str, image: bytes) -> Iterator[Hit]:
     done = 0
-    for root in sorted(_roots(text)):
+    for root in sorted(_roots(image)):
         if root[0] >= done and (hit := _windows_hit(text, *root, PATH)):
             yield hit
             done = hit.end
 
 
-def _roots(text: str) -> Iterator[tuple[int, int]]:
+def _roots(image: bytes) -> Iterator[tuple[int, int]]:
     """Yield where roots of paths begin and end."""
-    for match in _DRIVE.finditer(text):
+    for match in _DRIVE.finditer(image):
         yield match.start() - 1, match.end()
-    for match in _VARIABLE.finditer(text) if "%" in text else ():
+    for match in _VARIABLE.finditer(image) if b"%" in image else ():
         yield match.span()
-    for match in _SHARE.finditer(text):
-        if not match.start() or not (
-            text[match.start() - 1].isalnum() or text[match.start() - 1] in ":\\%>"
-        ):
+    for match in _SHARE.finditer(image):
+        before = image[match.start() - 1 : match.start()] if match.start() else b""
+        if not (before.isalnum() or before in _NO_SHARE):
             yield match.span()
 
 
@@ -107,12 +114,14 @@ def _windows_hit(text: str, start: int, tail: int, kind: str) -> Hit | None:
     written = text[start:end]
     if kind == REGISTRY:
         return Hit(REGISTRY, _key(written), start, end)
-    lead = written[:2] if written.startswith("\\\\") else ""
-    return Hit(PATH, lead + re.sub(r"\\{2,}", r"\\", written[len(lead) :]), start, end)
+    if "\\\\" in written[1:]:
+        lead = written[:2] if written.startswith("\\\\") else ""
+        written = lead + _DOUBLED.sub(r"\\", written[len(lead) :])
+    return Hit(PATH, written, start, end)
 
 
 def _key(written: str) -> str:
-    hive, _, rest = re.sub(r"\\{2,}", r"\\", written).partition("\\")
+    hive, _, rest = _DOUBLED.sub(r"\\", written).partition("\\")
     hive = hive.strip("<>:").upper()
     return f"{_HIVES.get(hive, hive)}\\{rest}"
 
@@ -127,10 +136,10 @@ def _trim(text: str, start: int, end: int) -> int:
     return end
 
 
-def _unix(text: str) -> Iterator[Hit]:
+def _unix(text: str, image: bytes) -> Iterator[Hit]:
     done = 0
-    for pattern in (_UNIX_ROOT, _HOME):
-        for root in pattern.finditer(text):
+    for pattern in (_UNIX_ROOT, _HOME) if b"~" in image else (_UNIX_ROOT,):
+        for root in pattern.finditer(image):
             if root.start() < done:
                 continue
             rest = _UNIX_REST.match(text, root.end())

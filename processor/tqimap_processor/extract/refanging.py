@@ -1,118 +1,146 @@
 """Undo defanging, and remember where every character came from.
 
-Each pass rewrites short pieces and is kept as a sorted list of cuts, by which a place in the
-refanged text is led back. A piece is found by itself, without what is around it, so that refanging
-the piece of text that a finding covers gives the finding's value again.
+Three passes find short pieces to rewrite: what nobody sees, what stands for dots and ats, and
+schemes. They scan the image of the text; their edits are put together and the text is rewritten
+once. A piece is found by itself, without what is around it, so that refanging the piece of text
+that a finding covers gives the finding's value again.
 """
 
 from __future__ import annotations
 
+import re
 from bisect import bisect_left, bisect_right
 from typing import TYPE_CHECKING
 
-from tqimap_processor.extract import brackets, schemes, spoken
+from tqimap_processor.extract import brackets, image, schemes, spoken
 
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator
+    from collections.abc import Iterable
 
 
-# [start, end) of the old text and what stands for it
+# [start, end) of the old text and what stands for it; lists of them ascend without overlaps
 Edit = tuple[int, int, str]
 
-_SINGLE = {
-    "\u3002": ".",
-    "\uff0e": ".",
-    "\uff61": ".",
-    "\u2024": ".",
-    "\uff20": "@",
-    "\ufe6b": "@",
-    "\uff1a": ":",
-    "\uff0f": "/",
-    "\u2215": "/",
-    "\u2044": "/",
-}
-_INVISIBLE = "\u00ad\u180e\u200b\u200c\u200d\u200e\u200f\u2060\ufeff"
+
+_HIDDEN = re.compile(rb"\xfd(?<=[!-\xfc]\xfd)\xfd*+(?=[!-\xff])")
 
 
 class Refanged:
-    """A text after refanging: *text*, and the way back to the original's offsets."""
+    """A text after refanging: *text*, its *image*, and the way back to the original's offsets.
 
-    __slots__ = ("_folded", "_passes", "text")
+    *scanned* is the image of the original. *folded* says that look-alikes were put right
+    somewhere: only a comparison tells where.
+    *new* and *old* are where edits begin (odd entries) and end (even ones) in the refanged and in
+    the original text; both ascend and begin with 0.
+    """
+
+    __slots__ = ("folded", "image", "new", "old", "scanned", "text")
 
     def __init__(self, text: str) -> None:
-        self.text = _single(text)
-        # look-alikes were put right somewhere: only a comparison tells where
-        self._folded = self.text is not text
-        # each pass: starts in the new text, the same places in the old one; ascending
-        self._passes: list[tuple[list[int], list[int]]] = []
-        if not text.isascii():
-            self._apply(_invisible(self.text))
-        self._apply(brackets.find(self.text), spoken.find(self.text))
-        self._apply(schemes.find(self.text))
+        plain, scanned = image.fold(text, image.encode(text))
+        self.scanned = scanned
+        self.folded = plain is not text
+        hidden = _invisible(scanned) if image.INVISIBLE in scanned else []
+        seen, scanned = _apply(plain, hidden), _apply_image(scanned, hidden)
+        joints = _sorted(brackets.find(seen, scanned) + spoken.find(scanned))
+        edits = _compose(hidden, joints)
+        scanned = _apply_image(scanned, joints)
+        if broken := schemes.find(scanned):
+            edits = _compose(edits, _sorted(broken))
+            self.text = _apply(plain, edits)
+            self.image = image.encode(self.text)
+        else:
+            self.text, self.image = _apply(plain, edits), scanned
+        self.new, self.old = _cuts(edits)
 
     @property
     def changed(self) -> bool:
         """Whether anything is different."""
-        return self._folded or bool(self._passes)
+        return self.folded or len(self.new) > 1
 
-    def span(self, start: int, end: int) -> tuple[int, int, bool]:
-        """Lead [*start*, *end*) back to the original text; also say whether it was rewritten."""
-        rewritten = self._folded
-        for new, old in reversed(self._passes):
-            first = bisect_right(new, start) - 1
-            last = bisect_left(new, end, first)
-            shift = old[first] - new[first]
-            # odd entries are where an edit begins
-            rewritten = rewritten or first % 2 == 1 or last > first + 1
-            if last == len(new) or new[last] != end:
-                last -= 1
-            end += old[last] - new[last]
-            start += shift
-        return start, end, rewritten
-
-    def _apply(self, *found: Iterable[Edit]) -> None:
-        edits = sorted((edit for one in found for edit in one), key=_longest_first)
-        if not edits:
-            return
-        text = self.text
-        pieces: list[str] = []
-        new, old = [0], [0]
-        done = shift = 0
-        for start, end, by in edits:
-            if start < done:
-                continue
-            pieces += (text[done:start], by)
-            new += (start + shift, start + shift + len(by))
-            old += (start, end)
-            shift += len(by) - (end - start)
-            done = end
-        self.text = "".join(pieces) + text[done:]
-        self._passes.append((new, old))
+    def span(self, start: int, end: int) -> tuple[int, int]:
+        """Lead [*start*, *end*) back to the original text."""
+        new, old = self.new, self.old
+        first = bisect_right(new, start) - 1
+        last = bisect_left(new, end, first)
+        if last == len(new) or new[last] != end:
+            last -= 1
+        return start + old[first] - new[first], end + old[last] - new[last]
 
 
-def refang(text: str) -> str:
-    """Return *text* with its defanged indicators in working spelling."""
-    return Refanged(text).text
+def _sorted(edits: list[Edit]) -> list[Edit]:
+    """Return *edits* in the order of their places; of those that overlap the first, the longest."""
+    kept: list[Edit] = []
+    done = 0
+    for edit in sorted(edits, key=_longest_first):
+        if edit[0] >= done:
+            kept.append(edit)
+            done = edit[1]
+    return kept
 
 
 def _longest_first(edit: Edit) -> tuple[int, int]:
     return edit[0], -edit[1]
 
 
-def _single(text: str) -> str:
-    """Put ASCII for look-alikes of `.`, `@`, `:` and `/`, one character for one."""
-    if not text.isascii():
-        for odd, plain in _SINGLE.items():
-            if odd in text:
-                text = text.replace(odd, plain)
-    return text
+def _apply(text: str, edits: list[Edit]) -> str:
+    if not edits:
+        return text
+    pieces: list[str] = []
+    done = 0
+    for start, end, by in edits:
+        pieces += (text[done:start], by)
+        done = end
+    return "".join(pieces) + text[done:]
 
 
-def _invisible(text: str) -> Iterator[Edit]:
-    """Take out characters that nobody sees."""
-    for char in _INVISIBLE:
-        at = text.find(char)
-        while at >= 0:
-            yield at, at + 1, ""
-            at = text.find(char, at + 1)
+def _apply_image(scanned: bytes, edits: list[Edit]) -> bytes:
+    if not edits:
+        return scanned
+    pieces: list[bytes] = []
+    done = 0
+    for start, end, by in edits:
+        pieces += (scanned[done:start], image.encode(by))
+        done = end
+    return b"".join(pieces) + scanned[done:]
+
+
+def _cuts(edits: Iterable[Edit]) -> tuple[list[int], list[int]]:
+    new, old = [0], [0]
+    shift = 0
+    for start, end, by in edits:
+        begin = start + shift
+        new += (begin, begin + len(by))
+        old += (start, end)
+        shift += len(by) - (end - start)
+    return new, old
+
+
+def _compose(first: list[Edit], second: list[Edit]) -> list[Edit]:
+    """Return the edits that do what *first* and then *second* do; those of *second* count later."""
+    if not first or not second:
+        return first or second
+    new, old = _cuts(first)
+    edits: list[Edit] = []
+    done = 0
+    for start, end, by in second:
+        head, tail = bisect_right(new, start) - 1, bisect_left(new, end)
+        if tail == len(new) or new[tail] != end:
+            tail -= 1
+        # odd cuts are where an edit of *first* begins: what is left of it is kept
+        before, after = head // 2, (tail + 1) // 2
+        left = first[before][2][: start - new[head]] if head % 2 else ""
+        inside = tail % 2 and new[tail] != end
+        right = first[after - 1][2][end - new[tail] :] if inside else ""
+        edits += first[done:before]
+        begin = old[head] + (0 if head % 2 else start - new[head])
+        stop = first[after - 1][1] if inside else old[tail] + end - new[tail]
+        edits.append((begin, stop, left + by + right))
+        done = after if inside or not tail % 2 else after - 1
+    return edits + first[done:]
+
+
+def _invisible(scanned: bytes) -> list[Edit]:
+    """Take out characters that nobody sees, unless a blank beside them separates anyway."""
+    return [(run.start(), run.end(), "") for run in _HIDDEN.finditer(scanned)]

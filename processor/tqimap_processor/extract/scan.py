@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import re
-from itertools import chain
-from operator import attrgetter
+from bisect import bisect_left, bisect_right
+from operator import itemgetter
 from typing import TYPE_CHECKING
 
 from tqimap_processor.extract import coins, hashes, labels, numbers, opinion, paths, tokens
-from tqimap_processor.extract.finding import IP, Finding, Hit, place
+from tqimap_processor.extract.finding import IP, Finding, Hit, make
 from tqimap_processor.extract.image import Image
 from tqimap_processor.extract.refanging import Refanged
 
@@ -21,10 +21,12 @@ _DEFANGED = frozenset({"defanged"})
 _TRUNCATED = frozenset({"truncated"})
 # what is in every token worth reading, or nearly
 _DOT = re.compile(rb"\.(?=[\w\xff-])")
+# from the first dot of a token to its end
+_DOTTED = re.compile(rb"\.(?=[\w\xff-])[^ ]{1,%d}+" % tokens.MAX_AHEAD)
 _RARE = (
-    re.compile(rb"://"),
-    re.compile(rb"@(?=\[)"),
-    re.compile(rb"%3[aA](?=%2[fF]%2[fF])"),
+    (b":", re.compile(rb"://[^ ]{0,%d}+" % tokens.MAX_AHEAD)),
+    (b"@", re.compile(rb"@\[[^ ]{0,%d}+" % tokens.MAX_AHEAD)),
+    (b"%", re.compile(rb"%%3[aA]%%2[fF]%%2[fF][^ ]{0,%d}+" % tokens.MAX_AHEAD)),
 )
 # words before a dotted quad that make it the number of a version or a section
 _VERSIONS = tuple(
@@ -34,47 +36,68 @@ _VERSIONS = tuple(
         "section", "sect", "chapter", "v",
     )
 )  # fmt: skip
-_by_place = attrgetter("start", "end")
+_LAST = frozenset(word[-1] for word in _VERSIONS)
+_start = itemgetter(2)
 
-# hits and the place that their offsets count from
-_Found = tuple[tuple[Hit, ...], int]
+# the hits of a token, and where it begins and ends
+_Found = tuple[tuple[Hit, ...], int, int]
 
 
 def extract(text: str) -> Sequence[Finding]:
-    """Return every finding in *text*, one an occurrence, sorted by place."""
+    """Return every finding in *text*, one an occurrence, sorted by place, the outer ones first."""
     refanged = Refanged(text)
-    image = Image(refanged.text)
-    found = chain(_tokens(refanged.text, image), _whole(refanged.text, image))
-    placed = _lead_back(text, refanged, found) if refanged.changed else _placed(found)
-    placed.sort(key=_by_place)
-    if more := list(opinion.find(text, placed)):
-        placed = sorted(placed + more, key=_by_place)
+    image = Image(refanged.image)
+    found = _tokens(refanged.text, image)
+    if refanged.changed:
+        placed = _lead_back(text, refanged, found)
+        placed += [_led_back(text, refanged, hit, 0) for hit in _whole(refanged.text, image)]
+    else:
+        placed = _placed(found)
+        placed += _whole(text, image)
+    placed.sort(key=_start)
+    if more := list(opinion.find(text, refanged.scanned, placed)):
+        placed = sorted(placed + more, key=_start)
     return placed
 
 
-def _whole(text: str, image: Image) -> Iterator[_Found]:
-    yield tuple(numbers.find(image)), 0
-    yield tuple(hashes.find(image)), 0
-    yield tuple(coins.find(image)), 0
-    yield tuple(paths.find(text)), 0
-    yield tuple(labels.find(text, image)), 0
+def refang(text: str) -> str:
+    """Return *text* with its defanged indicators in working spelling.
+
+    A text that is one indicator as a whole gives that indicator's value: the canonical one, with
+    backslashes that a string literal doubled and short hive names undone.
+    """
+    if len(text) <= tokens.MAX_AHEAD:
+        for finding in extract(text):
+            if finding.start == 0 and finding.end == len(text):
+                return finding.value
+    return Refanged(text).text
 
 
-def _tokens(text: str, image: Image) -> Iterator[_Found]:
-    """Yield the hits of every token that holds a trigger, with the token's place."""
+def _whole(text: str, image: Image) -> Iterator[Hit]:
+    yield from numbers.find(image)
+    yield from hashes.find(image)
+    yield from coins.find(image)
+    yield from paths.find(text, image)
+    yield from labels.find(text, image)
+
+
+def _tokens(text: str, image: Image) -> list[_Found]:
+    """Return the hits of every token that holds a trigger, with the token's place."""
     seen: dict[str, tuple[Hit, ...]] = {}
-    for start, end in _places(image):
+    found: list[_Found] = []
+    known, read, most = seen.get, tokens.read, tokens.MAX_AHEAD
+    for start, end in _places(image.tokens):
         token = text[start:end]
-        hits = seen.get(token)
+        hits = known(token)
         if hits is None:
-            hits = seen[token] = tokens.read(token)
+            hits = seen[token] = read(token)
         if hits:
-            first = hits[0]
-            if first[0] is IP and not first[2] and _is_version(image.lower, start):
+            if hits[0][0] is IP and not hits[0][2] and _is_version(image.lower, start):
                 hits = hits[1:]
-            if end - start >= tokens.MAX_AHEAD and image.tokens[end : end + 1] not in b" ":
+            if end - start >= most and image.tokens[end : end + 1] not in b" ":
                 hits = tuple(_cut(hit, end - start) for hit in hits)
-            yield hits, start
+            found.append((hits, start, end))
+    return found
 
 
 def _cut(hit: Hit, end: int) -> Hit:
@@ -82,27 +105,39 @@ def _cut(hit: Hit, end: int) -> Hit:
     return hit._replace(flags=hit.flags | _TRUNCATED) if hit.end == end else hit
 
 
-def _places(image: Image) -> Iterator[tuple[int, int]]:
-    """Yield where the tokens are that hold a trigger."""
-    scanned, view = image.bytes, image.tokens
+def _places(view: bytes) -> list[tuple[int, int]]:
+    """Return where the tokens are that hold a trigger."""
+    places: list[tuple[int, int]] = []
+    add, before, most = places.append, view.rfind, tokens.MAX_BACK
     done = 0
-    while dot := _DOT.search(scanned, done):
-        place = _token(view, dot.start(), done)
-        yield place
-        done = place[1]
-    for pattern in _RARE:
-        done = 0
-        for rare in pattern.finditer(scanned):
-            if rare.start() >= done:
-                start, done = _token(view, rare.start(), done)
-                if not _DOT.search(scanned, start, done):
-                    yield start, done
+    for dotted in _DOTTED.finditer(view):
+        at, end = dotted.span()
+        start = before(b" ", done, at) + 1 or done
+        if at - start > most:
+            start = at - most
+        add((start, end))
+        done = end
+    for sign, pattern in _RARE:
+        if sign in view:
+            places += _rare(view, pattern)
+    return places
+
+
+def _rare(view: bytes, pattern: re.Pattern[bytes]) -> Iterator[tuple[int, int]]:
+    """Yield where the tokens without a dot are that hold *pattern*."""
+    done = 0
+    for rare in pattern.finditer(view):
+        at = rare.start()
+        if at >= done and not _DOT.search(view, at, rare.end()):
+            start, end = _token(view, at, done)
+            if not _DOT.search(view, start, at):
+                yield start, end
+                done = end
 
 
 def _token(view: bytes, at: int, done: int) -> tuple[int, int]:
     """Return where the token around *at* begins and ends; it begins at *done* at the earliest."""
-    back = at - tokens.MAX_BACK
-    back = max(back, done)
+    back = max(done, at - tokens.MAX_BACK)
     start = view.rfind(b" ", back, at) + 1 or back
     end = view.find(b" ", at, at + tokens.MAX_AHEAD)
     return start, end if end >= 0 else min(at + tokens.MAX_AHEAD, len(view))
@@ -113,24 +148,41 @@ def _is_version(lower: bytes, start: int) -> bool:
     if start and lower[start - 1] not in b" \t":
         return False
     before = lower[max(0, start - 12) : start].rstrip(b" \t").rstrip(b".:=")
-    if not before.endswith(_VERSIONS):
+    if not before or before[-1] not in _LAST or not before.endswith(_VERSIONS):
         return False
     word = max((word for word in _VERSIONS if before.endswith(word)), key=len)
     return not before[: -len(word)][-1:].isalnum()
 
 
 def _placed(found: Iterable[_Found]) -> list[Finding]:
-    return [place(hit, at + hit[2], at + hit[3], hit[4]) for hits, at in found for hit in hits]
+    return [
+        make(Finding, (kind, value, at + start, at + end, flags, more))
+        for hits, at, _ in found
+        for kind, value, start, end, flags, more in hits
+    ]
 
 
 def _lead_back(text: str, refanged: Refanged, found: Iterable[_Found]) -> list[Finding]:
-    span = refanged.span
-    placed = []
-    for hits, at in found:
-        for hit in hits:
-            start, end, rewritten = span(at + hit[2], at + hit[3])
-            flags = hit[4]
-            if rewritten and text[start:end] != refanged.text[at + hit[2] : at + hit[3]]:
-                flags |= _DEFANGED
-            placed.append(place(hit, start, end, flags))
+    """Place *found* in the original *text*."""
+    new, old, folded = refanged.new, refanged.old, refanged.folded
+    placed: list[Finding] = []
+    add = placed.append
+    for hits, at, stop in found:
+        first = bisect_right(new, at) - 1
+        if folded or first & 1 or bisect_left(new, stop, first) > first + 1:
+            placed += [_led_back(text, refanged, hit, at) for hit in hits]
+            continue
+        # nothing was rewritten here: one step back for all
+        shift = at + old[first] - new[first]
+        for kind, value, start, end, flags, more in hits:
+            add(make(Finding, (kind, value, start + shift, end + shift, flags, more)))
     return placed
+
+
+def _led_back(text: str, refanged: Refanged, hit: Hit, at: int) -> Finding:
+    """Place *hit* in the original *text*; what is written differently there was defanged."""
+    kind, value, start, end, flags, more = hit
+    begin, stop = refanged.span(at + start, at + end)
+    if text[begin:stop] != refanged.text[at + start : at + end]:
+        flags |= _DEFANGED
+    return make(Finding, (kind, value, begin, stop, flags, more))

@@ -7,32 +7,33 @@ from typing import TYPE_CHECKING
 
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
-
     from tqimap_processor.extract.refanging import Edit
 
 
 # a colon with what may stand behind it, unless all is as it should be
 _ODD_COLON = re.compile(
-    r":(?:(?=//[ /])|//(?<!http://)(?<!https://)(?<!ftp://)(?<!ftps://)|(?=\\)|/(?!/)|__)"
+    rb":(?<=[pPsSwW\s]:)(?:(?=//[ /])|//(?<!http://)(?<!https://)(?<!ftp://)(?<!ftps://)|(?=\\)|/(?!/)|__)"
 )
-_ODD_LINE = re.compile(r"__(?<=[pPsSwW]__)")
+_ODD_LINE = re.compile(rb"__(?<=[pPsSwW]__)")
 _SCHEME = re.compile(
-    r"(?<![A-Za-z0-9])(?:h([tx*_z]{1,3})p|meow|f([tx*]{1,2})p)(s?)"
-    r" ?(?::///?|:\\/\\/|:\\\\?|:/|:?__)(?: {1,2}(?=[\w-]{1,63}\.\w)|(?=[\w\[]))",
+    rb"(?<![A-Za-z0-9])(?:h([tx*_z]{1,3})p|meow|f([tx*]{1,2})p)(s?)"
+    rb" ?(?::///?|:\\/\\/|:\\\\?|:/|:?__)"
+    rb"(?: {1,2}(?=[\w\xff-]{1,63}\.[\w\xff])|(?=[\w\xff\[]))",
     re.IGNORECASE,
 )
 _BACK = 9
 _AHEAD = 72
-_PLAIN = frozenset({"http://", "https://", "ftp://", "ftps://"})
+_PLAIN = frozenset({b"http://", b"https://", b"ftp://", b"ftps://"})
 
 
-def find(text: str) -> Iterator[Edit]:
-    """Yield the edits of *text* in the order of their places."""
+def find(image: bytes) -> list[Edit]:
+    """Return the edits of the text whose image is *image*, in no particular order."""
+    edits: list[Edit] = []
     for pattern in (_ODD_COLON, _ODD_LINE):
-        for odd in pattern.finditer(text):
+        for odd in pattern.finditer(image):
             at = odd.start()
-            match = _SCHEME.search(text, max(0, at - _BACK), at + _AHEAD)
+            match = _SCHEME.search(image, max(0, at - _BACK), at + _AHEAD)
             if match and match.end() > at and match[0].lower() not in _PLAIN:
                 name = "ftp" if match[2] else "http"
-                yield match.start(), match.end(), f"{name}{match[3].lower()}://"
+                edits.append((*match.span(), f"{name}{match[3].lower().decode()}://"))
+    return edits

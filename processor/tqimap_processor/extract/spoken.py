@@ -13,87 +13,104 @@ from tqimap_processor.extract.tlds import SPOKEN, TLDS
 
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
-
     from tqimap_processor.extract.refanging import Edit
 
 
-_DOT = re.compile(r" (?:dot|DOT|Dot|doT) ")
-_AT = re.compile(r" (?:at|AT|At|@) ")
+_DOT = re.compile(rb" (?:dot|DOT|Dot|doT) ")
+_AT = re.compile(rb" (?:at|AT|At|@) ")
 _NAME = re.compile(
-    r"(?:(?<![\w.@+-])[\w.+-]{1,64} (?:at|AT|At|@) )?"
-    r"(?<![\w.-])[A-Za-z0-9-]{1,63}(?: (?:dot|DOT|Dot|doT) [A-Za-z0-9-]{1,63}){1,4}(?![\w-])"
+    rb"(?:(?<![\w\xff.@+-])[\w\xff.+-]{1,64} (?:at|AT|At|@) )?"
+    rb"(?<![\w\xff.-])[A-Za-z0-9-]{1,63}"
+    rb"(?: (?:dot|DOT|Dot|doT) [A-Za-z0-9-]{1,63}){1,4}(?![\w\xff-])"
 )
-_NUMBERS = re.compile(r" (?<=\d )(?:dot|DOT|Dot) (?=\d{1,3}\b)")
-_JOINED = re.compile(r"[dD](?:ot|OT)(?<=[A-Za-z0-9][_-]...)(?=[_-])")
+_NUMBERS = re.compile(rb" (?<=\d )(?:dot|DOT|Dot) (?=\d{1,3}(?![\w\xff]))")
+_BLANKS = (32, 32)
+_HYPHENS = b"_-"
 _AFTER_JOINED = re.compile(
-    r"(?:[A-Za-z0-9]{1,63}[_-](?:dot|DOT)[_-]){0,4}([A-Za-z]{2,24})(?![\w-])"
+    rb"(?:[A-Za-z0-9]{1,63}[_-](?:dot|DOT)[_-]){0,4}([A-Za-z]{2,24})(?![\w\xff-])"
 )
-_SPACED_QUAD = re.compile(r" \. (?<=\d \. )(?=\d{1,3} \. \d{1,3} \. \d{1,3}(?! ?\.? ?\d))")
-_SPACED = re.compile(r"(?<![\d.,])\d{1,3}(?: \. \d{1,3}){3}")
-_COMMA_QUAD = re.compile(r",(?=\d{1,3},\d{1,3},\d{1,3}(?![\d,.]))(?<=\d,)")
-_ALONE = re.compile(r"(?<!\S)\d{1,3}(?:,\d{1,3}){3}(?!\S)")
+_SPACED_QUAD = re.compile(rb"\.(?<=\d \.)(?= \d{1,3} \. \d{1,3} \. \d{1,3}(?! ?\.? ?\d))")
+_SPACED = re.compile(rb"(?<![\d.,])\d{1,3}(?: \. \d{1,3}){3}")
+_COMMA_QUAD = re.compile(rb",(?=\d{1,3},\d{1,3},\d{1,3}(?![\d,.]))(?<=\d,)")
+_ALONE = re.compile(rb"(?<!\S)\d{1,3}(?:,\d{1,3}){3}(?!\S)")
 
 
-def find(text: str) -> Iterator[Edit]:
-    """Yield the edits of *text* in no particular order."""
-    if "dot" in text or "DOT" in text or "Dot" in text:
-        yield from _joined(text)
-        yield from _words(text)
-    yield from _spaced(text)
-    yield from _commas(text)
+def find(image: bytes) -> list[Edit]:
+    """Return the edits of the text whose image is *image*, in no particular order."""
+    lower = image.lower()
+    edits: list[Edit] = []
+    spoken = False
+    at = lower.find(b"dot", 1)
+    while at >= 0:
+        around = lower[at - 1], lower[at + 3] if at + 3 < len(lower) else 0
+        spoken = spoken or around == _BLANKS
+        if around[0] in _HYPHENS and around[1] in _HYPHENS:
+            edits += _joined(image, at)
+        at = lower.find(b"dot", at + 3)
+    if spoken:
+        edits += _words(image)
+    return edits + _spaced(image) + _commas(image)
 
 
-def _joined(text: str) -> Iterator[Edit]:
-    for match in _JOINED.finditer(text):
-        after = _AFTER_JOINED.match(text, match.end() + 1)
-        if after and after[1].lower() in TLDS:
-            yield match.start() - 1, match.end() + 1, "."
+def _joined(image: bytes, at: int) -> list[Edit]:
+    """Return the edit for the `dot` at *at*, which has a hyphen or a low line on either side."""
+    after = _AFTER_JOINED.match(image, at + 4)
+    if not (after and image[at - 2 : at - 1].isalnum() and after[1].lower().decode() in TLDS):
+        return []
+    return [(at - 1, at + 4, ".")]
 
 
-def _words(text: str) -> Iterator[Edit]:
-    for match in _NUMBERS.finditer(text):
-        yield match.start(), match.end(), "."
+def _words(image: bytes) -> list[Edit]:
+    edits = [(match.start(), match.end(), ".") for match in _NUMBERS.finditer(image)]
     done = 0
-    for dot in _DOT.finditer(text):
+    for dot in _DOT.finditer(image):
         if dot.start() < done:
             continue
-        start = _word_before(text, dot.start(), done)
-        if at := _AT.fullmatch(text, max(done, start - 4), start) or _AT.fullmatch(
-            text, max(done, start - 3), start
+        start = _word_before(image, dot.start(), done)
+        if at := _AT.fullmatch(image, max(done, start - 4), start) or _AT.fullmatch(
+            image, max(done, start - 3), start
         ):
-            start = _word_before(text, at.start(), done)
-        if name := _NAME.match(text, start):
+            start = _word_before(image, at.start(), done)
+        if name := _NAME.match(image, start):
             done = name.end()
-            yield from _name(name)
+            edits += _name(name)
+    return edits
 
 
-def _word_before(text: str, end: int, done: int) -> int:
+def _word_before(image: bytes, end: int, done: int) -> int:
     """Return where the word that ends at *end* begins, at *done* or 64 characters back at most."""
     back = max(done, end - 64)
-    return max(text.rfind(" ", back, end), text.rfind("\n", back, end), back - 1) + 1
+    return max(image.rfind(b" ", back, end), image.rfind(b"\n", back, end), back - 1) + 1
 
 
-def _name(match: re.Match[str]) -> Iterator[Edit]:
+def _name(match: re.Match[bytes]) -> list[Edit]:
     name = match[0]
-    tld = name.rpartition(" ")[2].lower()
-    if tld in SPOKEN or (tld in TLDS and _AT.search(name)):
-        for pattern, by in ((_DOT, "."), (_AT, "@")):
-            for word in pattern.finditer(name):
-                yield match.start() + word.start(), match.start() + word.end(), by
+    tld = name.rpartition(b" ")[2].lower().decode()
+    if tld not in SPOKEN and not (tld in TLDS and _AT.search(name)):
+        return []
+    begin = match.start()
+    return [
+        (begin + word.start(), begin + word.end(), by)
+        for pattern, by in ((_DOT, "."), (_AT, "@"))
+        for word in pattern.finditer(name)
+    ]
 
 
-def _spaced(text: str) -> Iterator[Edit]:
-    for dot in _SPACED_QUAD.finditer(text):
-        quad = _SPACED.search(text, max(0, dot.start() - 3), dot.end() + 15)
-        if quad and is_ipv4(quad[0].replace(" ", "")):
-            yield quad.start(), quad.end(), quad[0].replace(" ", "")
+def _spaced(image: bytes) -> list[Edit]:
+    edits: list[Edit] = []
+    for dot in _SPACED_QUAD.finditer(image):
+        found = _SPACED.search(image, max(0, dot.start() - 4), dot.end() + 16)
+        if found and is_ipv4(quad := found[0].replace(b" ", b"").decode()):
+            edits.append((*found.span(), quad))
+    return edits
 
 
-def _commas(text: str) -> Iterator[Edit]:
-    for comma in _COMMA_QUAD.finditer(text):
-        if alone := _ALONE.search(text, max(0, comma.start() - 3), comma.start() + 13):
-            quad = alone[0].replace(",", ".")
+def _commas(image: bytes) -> list[Edit]:
+    edits: list[Edit] = []
+    for comma in _COMMA_QUAD.finditer(image):
+        if alone := _ALONE.search(image, max(0, comma.start() - 3), comma.start() + 13):
+            quad = alone[0].replace(b",", b".").decode()
             # a list of small numbers is far more often just that
             if is_ipv4(quad) and sum(len(octet) > 2 for octet in quad.split(".")) > 1:
-                yield alone.start(), alone.end(), quad
+                edits.append((*alone.span(), quad))
+    return edits

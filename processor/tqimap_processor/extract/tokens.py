@@ -1,7 +1,8 @@
 """Find what one token holds: a run of characters between blanks, quotes or angle brackets.
 
 A token is judged by its own characters alone, so that its hits can be remembered: a log or a mail
-in HTML repeats most of its tokens.
+in HTML repeats most of its tokens. Nine of ten that hold anything are one plain value as a whole:
+one expression reads these, and the grammar proper only sees the others.
 """
 
 from __future__ import annotations
@@ -11,8 +12,16 @@ from typing import TYPE_CHECKING
 from urllib.parse import unquote
 
 from tqimap_processor.extract import hosts, names, urls
-from tqimap_processor.extract.addresses import IPV4, ipv4_flags
-from tqimap_processor.extract.finding import EMAIL, FILENAME, FQDN, IP, Hit
+from tqimap_processor.extract.addresses import quad
+from tqimap_processor.extract.finding import (
+    EMAIL,
+    FILENAME,
+    IP,
+    NO_FLAGS,
+    URL,
+    Hit,
+    make,
+)
 from tqimap_processor.extract.tlds import BOTH_TLDS, FILE_TLDS, IANA, METHODS, TLDS
 
 
@@ -23,14 +32,20 @@ if TYPE_CHECKING:
 # longer tokens are cut: behind the cut begins a new token
 MAX_BACK = 512
 MAX_AHEAD = 2560
+_MAX_LOCAL, _MAX_PORT = 64, 5
+# the host and its last label, the port, the tail
+_URL = re.compile(
+    r"https?://((?:[a-z0-9-]++\.)++([a-z]++|\d++))(?::(\d{1,5}))?"
+    r"(/(?:[A-Za-z0-9_~%/=+-]++|[.:#?&](?=[A-Za-z0-9_=/%-]))*+)?"
+)
+_MAIL = re.compile(r"[a-z0-9][a-z0-9_+.-]*+(?<!\.)@((?:[a-z0-9-]++\.)++([a-z]++))")
+_NAME = re.compile(r"(?:[a-z0-9-]++\.)++([a-z]++)")
 _ENCODED = re.compile(r"(?:https?|ftp)%3[aA]%2[fF]%2[fF][^\s&,;]+")
 # a path on the same host: whatever looks like a name in it is a file
 _LOCAL_PATH = re.compile(r"/(?![/\d\[])[^@,;()\[\]]*+$")
-_MAIL = re.compile(r"[a-z0-9](?:[a-z0-9_+-]|\.(?!\.|@)){0,63}@([a-z0-9.-]+)")
-_QUAD = re.compile(rf"({IPV4})(?::(\d{{1,5}}))?")
 _FILE = re.compile(r"[A-Za-z0-9_-]{1,128}\.[a-z0-9]{1,16}")
-# last labels that leave no doubt
-_SETTLED = IANA - BOTH_TLDS - FILE_TLDS - METHODS - names.EXTENSIONS
+# last labels that leave no doubt; com only unless a file's extension stands before it
+_SETTLED = (IANA - BOTH_TLDS - FILE_TLDS - METHODS - names.EXTENSIONS) | {"com"}
 _FILES = names.EXTENSIONS - TLDS
 _SCHEME_HERE = re.compile(r"(?<![A-Za-z])" + urls.SCHEME.pattern, re.IGNORECASE)
 
@@ -38,19 +53,91 @@ _SCHEME_HERE = re.compile(r"(?<![A-Za-z])" + urls.SCHEME.pattern, re.IGNORECASE)
 def read(token: str) -> tuple[Hit, ...]:
     """Return the hits of *token* in the order of their places."""
     if "://" in token:
-        return urls.plain(token) or tuple(_mixed(token))
-    if token[0] == "/" and _LOCAL_PATH.match(token):
-        return ()
-    if "%2" in token and (encoded := _ENCODED.search(token)):
-        return tuple(_decoded(token, encoded))
+        return _url(token) or tuple(_mixed(token))
     if "@" in token:
-        mail = _MAIL.fullmatch(token)
-        plain = _mail(token, mail[1]) if mail else ()
-    elif token[0].isdigit() and (quad := _QUAD.fullmatch(token)):
-        return (_endpoint(quad[1], quad[2]),)
+        plain = _mail(token)
+    elif token[0] == "/" and _LOCAL_PATH.match(token):
+        return ()
+    elif token[-1].isdecimal():
+        plain = _endpoint(token)
     else:
         plain = _name(token)
-    return plain or tuple(names.find(token, 0, len(token)))
+    return plain or tuple(_other(token))
+
+
+def _url(token: str) -> tuple[Hit, ...]:
+    """Return URL and host of *token*, if it is a plain URL as a whole and no wrapper."""
+    match = _URL.fullmatch(token)
+    if not match:
+        return ()
+    host, last, port, tail = match.groups()
+    if tail and ("ttp" in tail or "TTP" in tail):
+        return ()
+    judged = hosts.plain(host, last)
+    if judged is None:
+        return ()
+    kind, flags, attributes = judged
+    inside = flags | urls.IN_URL if flags else urls.IN_URL
+    start, stop = match.span(1)
+    return (
+        make(Hit, (URL, token, 0, len(token), flags, (("Port", port),) if port else ())),
+        make(Hit, (kind, host, start, stop, inside, attributes)),
+    )
+
+
+def _mail(token: str) -> tuple[Hit, ...]:
+    """Return address and domain of *token*, if it is a plain e-mail address as a whole."""
+    match = _MAIL.fullmatch(token)
+    judged = hosts.plain(match[1], match[2]) if match else None
+    if match is None or judged is None:
+        return ()
+    start, size = match.start(1), len(token)
+    if start > _MAX_LOCAL + 1 or ".." in token:
+        return ()
+    kind, flags, attributes = judged
+    inside = flags | names.IN_ADDRESS if flags else names.IN_ADDRESS
+    return (
+        make(Hit, (EMAIL, token, 0, size, flags, attributes)),
+        make(Hit, (kind, match[1], start, size, inside, attributes)),
+    )
+
+
+def _endpoint(token: str) -> tuple[Hit, ...]:
+    """Return the one IPv4 address that *token* is, perhaps with a port."""
+    address, colon, port = token.partition(":")
+    flags = quad(address)
+    if flags is None:
+        return ()
+    if not colon:
+        return (make(Hit, (IP, token, 0, len(token), flags, ())),)
+    if len(port) > _MAX_PORT or not port.isdecimal():
+        return ()
+    return (make(Hit, (IP, address, 0, len(address), flags, (("Port", port),))),)
+
+
+def _name(token: str) -> tuple[Hit, ...]:
+    """Return the one domain or file that *token* is, if its last label settles that."""
+    match = _NAME.fullmatch(token)
+    if match and match[1] in _SETTLED and (judged := hosts.plain(token, match[1])):
+        labels = token.split(".")
+        if labels[0] in names.CODE or (match[1] == "com" and labels[-2] in names.EXTENSIONS):
+            return ()
+        kind, flags, attributes = judged
+        return (make(Hit, (kind, token, 0, len(token), flags, attributes)),)
+    return _file(token)
+
+
+def _file(token: str) -> tuple[Hit, ...]:
+    """Return the one file that *token* is, if its extension settles that."""
+    if token[token.rfind(".") + 1 :] in _FILES and _FILE.fullmatch(token):
+        return (make(Hit, (FILENAME, token, 0, len(token), NO_FLAGS, ())),)
+    return ()
+
+
+def _other(token: str) -> Iterator[Hit]:
+    if "%2" in token and (encoded := _ENCODED.search(token)):
+        return _decoded(token, encoded)
+    return names.find(token, 0, len(token))
 
 
 def _decoded(token: str, encoded: re.Match[str]) -> Iterator[Hit]:
@@ -60,36 +147,6 @@ def _decoded(token: str, encoded: re.Match[str]) -> Iterator[Hit]:
         yield hit._replace(
             start=encoded.start(), end=encoded.end(), flags=hit.flags | {"percent-encoded"}
         )
-
-
-def _endpoint(address: str, port: str | None) -> Hit:
-    ports = (("Port", port),) if port else ()
-    return Hit(IP, address, 0, len(address), ipv4_flags(address), ports)
-
-
-def _name(token: str) -> tuple[Hit, ...]:
-    """Return the one domain or file that *token* is, if its last label settles that."""
-    last = token[token.rfind(".") + 1 :]
-    if last in _SETTLED and token[: token.find(".")] not in names.CODE:
-        name = hosts.canonical(token)
-        if name == token:
-            return (Hit(FQDN, name, 0, len(token), hosts.flags(name), hosts.attributes(name)),)
-    elif last in _FILES and _FILE.fullmatch(token):
-        return (Hit(FILENAME, token, 0, len(token)),)
-    return ()
-
-
-def _mail(token: str, domain: str) -> tuple[Hit, ...]:
-    """Return address and domain of *token*, which is a plain e-mail address in lower case."""
-    name = hosts.canonical(domain)
-    if name != domain:
-        return ()
-    flags, attributes = hosts.flags(name), hosts.attributes(name)
-    start = len(token) - len(name)
-    return (
-        Hit(EMAIL, token, 0, len(token), flags, attributes),
-        Hit(FQDN, name, start, len(token), flags | names.IN_ADDRESS, attributes),
-    )
 
 
 def _mixed(token: str) -> Iterator[Hit]:

@@ -7,6 +7,7 @@ the next column of a table ends it.
 from __future__ import annotations
 
 import re
+from functools import lru_cache
 from typing import TYPE_CHECKING
 
 from tqimap_processor.extract import gateways, hosts
@@ -32,11 +33,6 @@ SCHEME = re.compile(
     r"|dns|iiop|nis|nds|corba)://",
     re.IGNORECASE,
 )
-# scheme, host, port, tail; most URLs are this plain and need no further look
-_PLAIN = re.compile(
-    r"(https?)://([a-z0-9-]++(?:\.[a-z0-9-]++)++)(?::(\d{1,5}))?"
-    r"(/(?:[A-Za-z0-9_~%/=+-]|[.:#?&](?=[A-Za-z0-9_=/%-]))*+)?"
-)
 _AUTHORITY = re.compile(
     r"(?:([^\s/?#@\[\]]{0,256}(?:@[^\s/?#@\[\]]{0,256}){0,3})@)?"
     r"(\[[0-9A-Fa-f:.%\w]{2,60}\]|[^\s/?#@:\[\]()<>,;!=$&+\\\"']{1,253})(?::(\d{1,5})(?!\w))?"
@@ -47,27 +43,8 @@ _KEPT_COMMA = re.compile(r"[\d,]+(?:\.\w{1,5})?|[^,]*[/=?&](?!/)[^,]*.*")
 _NEW_COLUMN = re.compile(r",(?:[A-Z][a-z]|,|$|\[)")
 _BACKSLASHED = re.compile(r"(?:\\[\w.-]{2,})+")
 _TRAILING = ".,;:!?*'\"[({<|\\`~^&$"
+_BRACKETS = re.compile(r"[()\[\]{}<>]")
 _PAIRS = {")": "(", "]": "[", "}": "{", ">": "<"}
-
-
-def plain(token: str) -> tuple[Hit, ...] | None:
-    """Return what *token* holds if it is one plain URL as a whole, else None."""
-    match = _PLAIN.fullmatch(token)
-    if not match:
-        return None
-    scheme, host, port, tail = match.groups()
-    # it may be a wrapper
-    if tail and ("ttp" in tail or "TTP" in tail):
-        return None
-    start = len(scheme) + 3
-    kind = _host(host)
-    if kind is None:
-        return None
-    kind_type, name, flags, attributes = kind
-    return (
-        Hit(URL, token, 0, len(token), flags, _port(port)),
-        Hit(kind_type, name, start, start + len(host), flags | IN_URL, attributes),
-    )
 
 
 def find(token: str, start: int) -> tuple[int, tuple[Hit, ...]]:
@@ -126,14 +103,12 @@ def _comma(token: str, start: int, end: int) -> int:
 def _closer(token: str, start: int, end: int) -> int:
     """Cut at the first closing bracket that was not opened inside the URL."""
     opened: list[str] = []
-    for at in range(start, end) if any(c in token for c in ")]}>") else ():
-        char = token[at]
+    for bracket in _BRACKETS.finditer(token, start, end):
+        char = bracket[0]
         if char in "([{<":
             opened.append(char)
-        elif char in _PAIRS:
-            if not opened or opened[-1] != _PAIRS[char]:
-                return at
-            opened.pop()
+        elif not opened or opened.pop() != _PAIRS[char]:
+            return bracket.start()
     return end
 
 
@@ -198,6 +173,7 @@ def _shown(host: str, name: str) -> str:
     return host.lower() if host.isascii() else name
 
 
+@lru_cache(maxsize=16384)
 def _host(
     host: str,
 ) -> tuple[str, str, frozenset[str], tuple[tuple[str, str], ...]] | None:
@@ -205,7 +181,7 @@ def _host(
     if host[:1] == "[":
         address = ipv6(host[1:-1].partition("%")[0])
         return (IPV6, address, ipv6_flags(address), ()) if address else None
-    if is_ipv4(host):
+    if host[-1:].isdigit() and is_ipv4(host):
         return IP, host, ipv4_flags(host), ()
     if name := hosts.canonical(host):
         return FQDN, name, hosts.flags(name), hosts.attributes(name)
