@@ -1,0 +1,96 @@
+"""What deploy/ and the Procfile start are programs of ours, with options that they have."""
+
+from __future__ import annotations
+
+import argparse
+import configparser
+import re
+import shlex
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import pytest
+
+import tqimap_fetcher.cli
+import tqimap_processor.cli
+from tqimap_processor import dashboard
+from tqimap_shared.settings import Worker
+
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+ROOT = Path(__file__).resolve().parent.parent
+UNITS = sorted((ROOT / "deploy/systemd").iterdir())
+STARTING = [ROOT / "Procfile", ROOT / "deploy/crontab", *UNITS]
+PROGRAM = re.compile(r"(?<![\w-])(tqIMAP|tqimap-worker|tqimap-admin dashboard)( -[^;\n]*)")
+
+
+def _admin() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser()
+    dashboard.arguments(parser)
+    return parser
+
+
+PARSERS = {
+    "tqIMAP": tqimap_fetcher.cli.parser,
+    "tqimap-worker": tqimap_processor.cli.parser,
+    "tqimap-admin dashboard": _admin,
+}
+
+
+def commands(path: Path) -> Iterator[tuple[str, list[str]]]:
+    """Yield each program that a file starts, and its arguments."""
+    lines = [
+        one for one in path.read_text("utf-8").splitlines() if not one.lstrip().startswith("#")
+    ]
+    for program, options in PROGRAM.findall("\n".join(lines)):
+        yield program, shlex.split(options.replace("%H-%i", "host-1"))
+
+
+@pytest.mark.parametrize("path", STARTING, ids=lambda path: path.name)
+def test_what_is_started_parses(path: Path) -> None:
+    """Every command line is accepted by the program that it starts."""
+    found = list(commands(path))
+    assert len(found) == {"Procfile": 3, "tqimap-fetch.timer": 0}.get(path.name, 1)
+    for program, options in found:
+        parsed = PARSERS[program]().parse_args(options)
+        assert str(parsed.config)
+
+
+def test_the_crontab_is_one() -> None:
+    """Five fields and a command, which names config and log directory as the guide demands."""
+    (line,) = [
+        line
+        for line in (ROOT / "deploy/crontab").read_text("utf-8").splitlines()
+        if line and not line.startswith("#")
+    ]
+    *fields, command = line.split(maxsplit=5)
+    assert all(re.fullmatch(r"(\*|\d+)(/\d+)?", field) for field in fields)
+    assert "%" not in command, "cron makes a line break of it"
+    assert {"-c", "-ll"} <= set(shlex.split(command))
+
+
+def unit(name: str) -> configparser.SectionProxy:
+    """Read the [Service] section of a unit."""
+    parser = configparser.ConfigParser(interpolation=None, strict=False)
+    parser.read(ROOT / "deploy/systemd" / name, "utf-8")
+    return parser["Service"]
+
+
+def test_units_can_write_where_their_programs_do() -> None:
+    """Directories of -c and -ll are writable for each unit, the attachments' for the worker."""
+    for name in ("tqimap-fetch.service", "tqimap-worker@.service"):
+        service = unit(name)
+        writable = service["ReadWritePaths"].split()
+        options = shlex.split(service["ExecStart"])
+        for option in ("-c", "-ll"):
+            assert options[options.index(option) + 1] in writable
+    assert "/opt/integrations/files" in writable
+
+
+def test_a_worker_is_given_time_to_end_its_mail() -> None:
+    """A unit is stopped later than one mail may take, by a signal to the worker alone."""
+    service = unit("tqimap-worker@.service")
+    assert int(service["TimeoutStopSec"]) > Worker().job_timeout
+    assert service["KillMode"] == "mixed"
