@@ -10,7 +10,9 @@ import logging
 import logging.handlers
 import sys
 import time
+from contextlib import suppress
 from pathlib import Path
+from typing import TextIO
 
 from tqimap_shared.errors import NotWritable
 
@@ -44,6 +46,33 @@ class _OneLine(logging.Formatter):
         return text.replace("\r", "\\r").replace("\n", "\\n")
 
 
+class _Lossy(logging.Handler):
+    """Go on without the log when it cannot be written, and say so once.
+
+    The standard library would print the line's arguments, and with them what `scrub` takes out.
+    """
+
+    _told = False
+
+    def handleError(self, record: logging.LogRecord) -> None:  # noqa: N802 - the library's name
+        del record
+        if self._told:
+            return
+        self._told = True
+        error = sys.exc_info()[1]
+        reason = getattr(error, "strerror", None) or type(error).__name__
+        with suppress(OSError, ValueError):
+            sys.stderr.write(f"The log cannot be written ({reason}); the work goes on.\n")
+
+
+class _ToConsole(_Lossy, logging.StreamHandler[TextIO]):
+    pass
+
+
+class _ToFile(_Lossy, logging.handlers.WatchedFileHandler):
+    """A file that logrotate may move away under us."""
+
+
 def configure(program: str, location: str = STDOUT, verbosity: int = 1) -> None:
     """Send all logging to *location*: `stdout`, or a directory that gets `<program>.log`.
 
@@ -51,11 +80,10 @@ def configure(program: str, location: str = STDOUT, verbosity: int = 1) -> None:
     """
     handler: logging.Handler
     if location == STDOUT:
-        handler = logging.StreamHandler(sys.stdout)
+        handler = _ToConsole(sys.stdout)
     else:
         try:
-            # "Watched": logrotate may move the file away under us
-            handler = logging.handlers.WatchedFileHandler(Path(location) / f"{program}.log")
+            handler = _ToFile(Path(location) / f"{program}.log", encoding="utf-8")
         except OSError as error:
             raise NotWritable(
                 f"log location {location}", f"cannot be written ({error.strerror})."
@@ -64,7 +92,8 @@ def configure(program: str, location: str = STDOUT, verbosity: int = 1) -> None:
     root = logging.getLogger()
     for old in root.handlers[:]:
         root.removeHandler(old)
-        old.close()
+        with suppress(OSError):
+            old.close()
     root.addHandler(handler)
     root.setLevel(LEVELS[verbosity])
     for chatty in ("urllib3", "requests", "imapclient", "mailparser", "werkzeug"):

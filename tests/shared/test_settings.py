@@ -170,6 +170,20 @@ def test_secrets_are_hidden_in_the_log(
     assert "LOGIN u '***' *** staple" in line
 
 
+def test_a_log_on_a_full_disk_stops_nothing(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """What the log loses is said in one line, without what was to be logged."""
+    (tmp_path / "full.log").symlink_to("/dev/full")
+    log.configure("full", str(tmp_path))
+    for _ in range(3):
+        logging.getLogger("test").warning("the word is %s", "hunter2")
+    log.configure("test")
+    assert capsys.readouterr().err == (
+        "The log cannot be written (No space left on device); the work goes on.\n"
+    )
+
+
 def test_log_lines_stay_lines(capsys: pytest.CaptureFixture[str]) -> None:
     """Line breaks in a logged text, tracebacks included, do not make a second line."""
     log.configure("test", log.STDOUT, 1)
