@@ -95,6 +95,8 @@ class PreforkWorker(MailWorker):
 
     def _retire(self) -> None:
         if self._horse is not None:
+            # closing is not enough: a scheduler that was forked since has our end too
+            self._horse.line.shutdown(socket.SHUT_RDWR)
             self._horse.line.close()
             os.waitpid(self._horse.pid, 0)
             self._horse = None

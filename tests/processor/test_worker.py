@@ -240,6 +240,13 @@ def test_a_horse_that_stays_works_on_many_mails(crew: Crew) -> None:
     assert [pids.count(pid) for pid in dict.fromkeys(pids)] == [3, 3, 1]
 
 
+def test_a_horse_that_stays_is_let_go_beside_a_scheduler_started_after_it(crew: Crew) -> None:
+    """A burst that lasts longer than the interval of maintenance ends all the same."""
+    shas = [crew.give("well", n) for n in range(30)]
+    assert crew.start("--burst", "--jobs-per-fork", "100").wait(60) == 0
+    assert crew.done(*shas)
+
+
 def test_a_horse_that_stays_dies_alone(crew: Crew) -> None:
     """A mail that kills it costs one attempt of its own; the mails behind it are done."""
     first, poison, other = crew.give("process", 1), crew.give("poison", 2), crew.give("process", 3)
