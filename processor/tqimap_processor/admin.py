@@ -9,6 +9,7 @@ from __future__ import annotations
 import argparse
 import importlib
 import logging
+import os
 import sys
 from typing import TYPE_CHECKING
 
@@ -42,18 +43,24 @@ def main(arguments: Sequence[str] | None = None) -> int:
         module.arguments(parser)
         options = parser.parse_args(given[1:])
         log.configure(PROGRAM)
-        return int(module.run(options))
+        status = int(module.run(options))
+        sys.stdout.flush()
     except TqimapError as error:
         return _complain(str(error), error.status)
     except ImportError as error:
         missing = f"{error.name} is not installed; install tqimap-processor[dashboard]."
         return _complain(f"{command}: {missing}", StopProcess.status)
+    except BrokenPipeError:
+        # who read our output, say `head`, has seen enough; Python must not write more at its end
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 0
     except KeyboardInterrupt:
         return 130
     except Exception:
         # a bug: the traceback goes to the log, which blots out secrets; a person gets one line
         logger.exception("Unexpected fault")
         return _complain("unexpected fault; the log has the details.", TqimapError.status)
+    return status
 
 
 def _parser() -> argparse.ArgumentParser:

@@ -139,3 +139,18 @@ def test_module_runs_as_a_program(eml: Path) -> None:
     failed = subprocess.run(command, cwd=eml.parent, capture_output=True, check=False)
     assert failed.returncode == 78
     assert b"policy.alow: unknown key" in failed.stderr
+
+
+def test_a_reader_that_has_seen_enough_is_no_fault(eml: Path) -> None:
+    """`tqimap-admin explain ... | head -1` ends quietly, however much is left to say."""
+    with subprocess.Popen(
+        [sys.executable, "-m", "tqimap_processor.admin", "explain", "--json", *[str(eml)] * 60],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+    ) as process:
+        assert process.stdout is not None
+        assert process.stderr is not None
+        assert process.stdout.readline().startswith(b"{")
+        process.stdout.close()
+        assert process.stderr.read() == b""
+        assert process.wait(60) == 0
