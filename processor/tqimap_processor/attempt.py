@@ -86,6 +86,11 @@ def _attempt(lease: Lease, context: Context, work: Work) -> str:
     except LeaseLost:
         _leave_retries(at_least=1)
         raise
+    except LeaseBusy as busy:
+        lease.release()
+        _leave_retries(at_least=1)
+        LOG.info("%s: put off: %s", lease.sha256[:12], busy.sentence)
+        raise
     except Exception as error:  # noqa: BLE001 - whatever hostile bytes did must end in the ledger
         raise _failed(lease, error, context.settings.worker) from None
     sentence = ", ".join(f"{value} {name}" for name, value in attributes.items())

@@ -84,12 +84,29 @@ def _file(artefact: Artefact, client: Client, lease: Lease, settings: ThreatQ) -
     if done is not None:
         return int(done)
     found = client.files.find(artefact)
-    number = found or client.files.upload(artefact, settings, before=lease.renew)
+    number = found or _upload(artefact, effect, client, lease, settings)
     counted = int(lease.record(effect, str(number)))
     if counted != number and found is None:
-        logger.warning("File %d is a twin of %d and deleted.", number, counted)
-        client.files.delete(number)
+        _drop_twin(number, counted, client)
     return counted
+
+
+def _upload(
+    artefact: Artefact, effect: str, client: Client, lease: Lease, settings: ThreatQ
+) -> int:
+    """Send a file that is not there; drop it again if somebody else came first meanwhile."""
+    number = client.files.upload(artefact, settings, before=lambda: lease.renew(effect))
+    if lease.holds(effect):
+        return number
+    first = client.files.find(artefact) or number
+    if first != number:
+        _drop_twin(number, first, client)
+    return first
+
+
+def _drop_twin(number: int, first: int, client: Client) -> None:
+    logger.warning("File %d is a twin of %d and deleted.", number, first)
+    client.files.delete(number)
 
 
 def _related(kept: Sequence[Decision], copies: Sequence[Artefact], settings: ThreatQ) -> list[Key]:

@@ -3,10 +3,14 @@
 A lease expires by itself when its holder is killed. A holder that was merely slow keeps it as long
 as nobody else has taken the mail, because every act renews it; once somebody has, every further act
 raises LeaseLost and changes nothing.
+
+An effect that several mails want, as a file that came with each of them, is claimed by one of them
+until it is recorded; a claim that its mail does not get to use runs out like a lease.
 """
 
 from __future__ import annotations
 
+import time
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
@@ -17,8 +21,12 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
 
+POLL = 0.1  # seconds between two looks at what another mail is about to cause
+WAIT_SHARE = 0.2  # of the lease that such a mail is waited for before the mail is put off
+
+
 class LeaseBusy(TryLater):
-    """Somebody else works on the mail now."""
+    """Somebody else works on the mail, or on what it needs, now."""
 
 
 class LeaseLost(TryLater):
@@ -44,9 +52,17 @@ class Lease:
         """Write down that *effect* is about to happen; return its remote id if it already has.
 
         None does not mean that it never happened: a process may have been killed in between, so
-        look for it on the other side before doing it.
+        look for it on the other side before doing it. Waits for another mail that is about to
+        cause the same; raises LeaseBusy when that takes long.
         """
-        answer = self.run("intend", self.sha256, self.token, self.milliseconds, effect)
+        until = time.monotonic() + self.milliseconds / 1000 * WAIT_SHARE
+        while True:
+            answer = self.run("intend", self.sha256, self.token, self.milliseconds, effect)
+            if answer[0] != b"busy":
+                break
+            if time.monotonic() > until:
+                raise LeaseBusy(self.sha256[:12], "another mail is about to do the same.")
+            time.sleep(POLL)
         self._hold(answer[0] == b"ok")
         return answer[1].decode() if len(answer) > 1 else None
 
@@ -60,9 +76,19 @@ class Lease:
         self._hold(answer is not None)
         return str(answer.decode())
 
-    def renew(self) -> None:
-        """Keep the lease for its full time from now on."""
-        self._hold(self.run("renew", self.sha256, self.token, self.milliseconds) == b"ok")
+    def renew(self, effect: str = "") -> None:
+        """Keep the lease, and the claim on an intended *effect*, for its full time from now on.
+
+        Raises LeaseBusy when the claim has run out.
+        """
+        answer = self.run("renew", self.sha256, self.token, self.milliseconds, effect)
+        if answer == b"busy":
+            raise LeaseBusy(self.sha256[:12], "another mail may have done the same since.")
+        self._hold(answer == b"ok")
+
+    def holds(self, effect: str) -> bool:
+        """Tell whether nobody else can have caused an intended *effect* until now."""
+        return bool(self.run("holds", self.sha256, self.token, effect) == b"ok")
 
     def done(self, attributes: Mapping[str, str]) -> None:
         """End the mail well, with *attributes* to remember; tell its locations to the fetcher."""

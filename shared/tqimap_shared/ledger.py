@@ -11,6 +11,7 @@ Keys, all in one hash slot, `{tqimap}:` before each:
     raw:<sha>     string  raw mail, zstd
     at:<sha>      set     "<place> <uid>" of every location of the mail
     lease:<sha>   string  token of who works on it, with an expiry
+    claim:<effect> string sha of the mail that is about to cause it, with an expiry
     open          zset    by first sight: not done yet.  This defines work to do, not rq's list
     dead, done    zset    by time;  kept: done mails whose raw bytes are still here
     bytes, kept_bytes     counters of stored (compressed) bytes

@@ -137,6 +137,14 @@ def test_a_mail_that_somebody_works_on_is_left_alone(book: Ledger) -> None:
     assert state(book)[:2] == ("processing", 1)
 
 
+def test_a_mail_that_waits_for_another_one_is_put_off(book: Ledger) -> None:
+    """Both need the same file: that counts no attempt, and the mail is free at once."""
+    with pytest.raises(LeaseBusy):
+        attempt.attempt(SHA, raising(LeaseBusy("mail", "another mail is about to do the same.")))
+    assert state(book) == ("stored", 0, "")
+    assert book.lease(SHA, owner="host-2") is not None
+
+
 def test_a_lost_lease_writes_nothing(book: Ledger, redis: Redis) -> None:
     """When somebody else has taken the mail meanwhile, how this attempt ended is not recorded."""
 

@@ -15,12 +15,13 @@ from tqimap_processor.threatq import Client
 from tqimap_processor.upload import Receipt, deliver
 from tqimap_shared.envelope import Envelope, Location
 from tqimap_shared.errors import TqimapError, TryLater
-from tqimap_shared.lease import LeaseLost
+from tqimap_shared.lease import LeaseBusy, LeaseLost
 from tqimap_shared.settings import Settings
 
 
 if TYPE_CHECKING:
     from fixtures.threatq import StandIn
+    from redis import Redis
 
     from tqimap_processor.report import Report
     from tqimap_shared.lease import Lease
@@ -47,9 +48,9 @@ def lease(ledger: Ledger) -> Lease:
     return leased(ledger)
 
 
-def leased(ledger: Ledger) -> Lease:
-    """Lease the one mail that all tests use."""
-    envelope = Envelope.seal(Location("m", "INBOX", 1, 1), b"the mail")
+def leased(ledger: Ledger, raw: bytes = b"the mail") -> Lease:
+    """Lease the one mail that most tests use, or another."""
+    envelope = Envelope.seal(Location("m", "INBOX", 1, 1), raw)
     ledger.admit([envelope])
     got = ledger.lease(envelope.sha256, owner="test")
     assert got is not None
@@ -208,6 +209,44 @@ def test_a_twin_is_deleted(threatq: StandIn, lease: Lease) -> None:
                 twin = other.files.upload(PDF, settings.threatq, before=lease.renew)
             lease.record(str(arguments[1]), str(twin))
             theirs.append(twin)
+        return lease.run(script, *arguments)
+
+    theirs: list[int] = []
+    assert send(threatq, replace(lease, run=interfering), report(PDF)) == Receipt(1, 0, 0)
+    (file,) = threatq.api("GET", "attachments?limit=10")["data"]
+    assert [file["id"]] == theirs
+
+
+def test_two_mails_with_the_same_file_at_once_make_one_file(
+    threatq: StandIn, ledger: Ledger, lease: Lease
+) -> None:
+    """Between the first's look and its upload the second comes: it is put off, and finds it."""
+    second = replace(leased(ledger, b"another mail"), milliseconds=500)
+
+    def interfering(script: str, *arguments: object) -> object:
+        if script == "renew" and str(arguments[-1]).startswith("file:"):
+            with pytest.raises(LeaseBusy):
+                send(threatq, second, report(PDF))
+        return lease.run(script, *arguments)
+
+    assert send(threatq, replace(lease, run=interfering), report(PDF)) == Receipt(1, 0, 0)
+    assert send(threatq, second, report(PDF)) == Receipt(1, 0, 0)
+    assert threatq.counts()["files"] == 1
+
+
+def test_a_file_sent_by_a_process_that_slept_too_long_is_deleted(
+    threatq: StandIn, ledger: Ledger, redis: Redis, lease: Lease
+) -> None:
+    """Another mail brought the same file meanwhile: the one that was first counts."""
+    settings = Settings(threatq=account(threatq))
+    other = leased(ledger, b"another mail")
+
+    def interfering(script: str, *arguments: object) -> object:
+        if script == "holds":
+            redis.delete(f"{{tqimap}}:claim:{arguments[-1]}")
+        if script == "renew" and str(arguments[-1]).startswith("file:") and not theirs:
+            with Client.open(settings.threatq) as client:
+                theirs.append(client.files.upload(PDF, settings.threatq, before=other.renew))
         return lease.run(script, *arguments)
 
     theirs: list[int] = []

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import signal
 import time
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import pytest
@@ -209,6 +210,52 @@ def test_an_effect_is_recorded_once(ledger: Ledger, redis: Redis) -> None:
     found = ledger.mail(mail(1).sha256)
     assert found is not None
     assert found.effects == {"file:a": "41"}
+
+
+def test_one_mail_at_a_time_is_about_to_cause_an_effect(ledger: Ledger, redis: Redis) -> None:
+    """The second mail with the same file waits, is put off, and may go on after the first."""
+    ledger.admit([mail(1), mail(2)])
+    first = replace(take(ledger, mail(1)), milliseconds=1000)
+    second = replace(take(ledger, mail(2)), milliseconds=1000)
+    assert first.intend("file:a") is None
+    redis.persist("{tqimap}:claim:file:a")
+    with pytest.raises(LeaseBusy, match="another mail"):
+        second.intend("file:a")
+    assert second.intend("file:b") is None
+    assert first.holds("file:a")
+    first.renew("file:a")
+    assert first.record("file:a", "41") == "41"
+    assert second.intend("file:a") is None  # it looks for the file, and finds it
+
+
+def test_a_claim_belongs_to_the_mail_and_not_to_the_attempt(ledger: Ledger, redis: Redis) -> None:
+    """The successor of a killed process goes on at once; the killed one could not go on."""
+    ledger.admit([mail(1)])
+    old = take(ledger, mail(1))
+    old.intend("file:a")
+    expire(redis, mail(1))
+    new = take(ledger, mail(1), "two")
+    assert new.intend("file:a") is None
+    new.renew("file:a")
+    assert new.holds("file:a")
+    assert not old.holds("file:a")
+
+
+def test_a_claim_that_ran_out_stops_its_mail(ledger: Ledger, redis: Redis) -> None:
+    """Who was frozen too long cannot know whether another mail has come and gone: back to start."""
+    ledger.admit([mail(1), mail(2)])
+    frozen, other = take(ledger, mail(1)), take(ledger, mail(2))
+    frozen.intend("file:a")
+    redis.delete("{tqimap}:claim:file:a")
+    for _ in range(2):
+        with pytest.raises(LeaseBusy, match="since"):
+            frozen.renew("file:a")
+    other.intend("file:a")
+    with pytest.raises(LeaseBusy, match="since"):
+        frozen.renew("file:a")
+    assert not frozen.holds("file:a")
+    frozen.record("file:a", "41")
+    assert other.holds("file:a")
 
 
 def test_a_loser_may_still_record_what_it_did(ledger: Ledger, redis: Redis) -> None:

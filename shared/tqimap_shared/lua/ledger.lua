@@ -34,6 +34,14 @@ local function end_lease(sha, token)
   redis.call('DEL', lease_key(sha))
 end
 
+-- The right to cause an effect that several mails want, as a file that came with each of them. It
+-- belongs to a mail, not to an attempt: who holds the mail's lease now goes on with it.
+local function claim_key(effect) return base .. 'claim:' .. effect end
+
+local function claims(sha, effect)
+  return redis.call('GET', claim_key(effect)) == sha
+end
+
 -- Calls act(place, uid) for every location of the mail; a member is "<place> <uid>".
 local function each_location(sha, act)
   for _, member in ipairs(redis.call('SMEMBERS', at_key(sha))) do
