@@ -10,6 +10,8 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING
 
+from tqimap_processor import compound_kind
+
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -27,8 +29,8 @@ _SIGNATURES = (
     (b"MM\0*", "tiff"),
     (b"\x7fELF", "elf"),
     (b"\x1f\x8b", "gzip"),
-    (b"BZh", "bzip2"),
     (b"\xfd7zXZ\0", "xz"),
+    (b"\x1f\x9d", "compress"),
     (b"(\xb5/\xfd", "zstd"),
     (b"7z\xbc\xaf\x27\x1c", "7z"),
     (b"Rar!\x1a\x07", "rar"),
@@ -40,6 +42,25 @@ _SIGNATURES = (
     (b"\xca\xfe\xba\xbe", "class"),
     (b"wOFF", "font"),
     (b"SQLite format 3\0", "sqlite"),
+    (b"bplist00", "plist"),
+    (b"conectix", "vhd"),
+    (b"vhdxfile", "vhdx"),
+    (b"MSWIM\0\0\0", "wim"),
+    (b"!<arch>\n", "ar"),
+    (b"\xed\xab\xee\xdb", "rpm"),
+    (b"xar!\0", "xar"),
+    (b"ITOLITLS", "hxs"),
+    (b"SZDD\x88\xf0\x27\x33", "mslz"),
+    (b"\0\0\x01\0", "ico"),
+    (b"\0asm", "wasm"),
+    (b"\xfe\xed\xfa\xce", "macho"),
+    (b"\xfe\xed\xfa\xcf", "macho"),
+    (b"\xce\xfa\xed\xfe", "macho"),
+    (b"\xcf\xfa\xed\xfe", "macho"),
+    (b"\xc5\xd0\xd3\xc6", "postscript"),
+    (b"\x0a\x0d\x0d\x0a", "pcap"),
+    (b"\xd4\xc3\xb2\xa1", "pcap"),
+    (b"\xa1\xb2\xc3\xd4", "pcap"),
 )
 _SIGNATURES_INSIDE = (
     (4, b"ftypheic", "heif"),
@@ -49,7 +70,38 @@ _SIGNATURES_INSIDE = (
     (6, b"\0\0\0\0\x36\0\0\0", "bmp"),
     (257, b"ustar", "tar"),
     (32769, b"CD001", "iso"),
+    (32769, b"BEA01", "iso"),
 )
+# words that a text may have in these places
+_IF_BINARY = (
+    (0, b"070701", "cpio"),
+    (0, b"070702", "cpio"),
+    (0, b"070707", "cpio"),
+    (0, b"8BPS", "psd"),
+    (0, b"ID3", "mp3"),
+    (0, b"OggS", "ogg"),
+    (0, b"FWS", "flash"),
+    (0, b"CWS", "flash"),
+    (0, b"ZWS", "flash"),
+    (0, b"!BDN", "pst"),
+    (0, b"KDMV", "vmdk"),
+    (0, b"hsqs", "squashfs"),
+    (0, b"BZh", "bzip2"),
+    (2, b"-lh", "lzh"),
+    (7, b"**ACE**", "ace"),
+    (3, b"NTFS    ", "ntfs"),
+    (512, b"EFI PART", "gpt"),
+    (1024, b"H+", "hfs"),
+    (4, b"ftyp", "video"),
+    (8, b"WAVE", "wav"),
+    (8, b"AVI ", "video"),
+)
+# signatures so short that something else must bear them out
+_ARJ = b"`\xea"
+_TAR_BLOCK, _TAR_SUM = 512, slice(148, 156)
+_BOOT = b"\x55\xaa"
+_DISK_END = ((b"conectix", "vhd"), (b"koly\0\0\0\4", "dmg"))
+_MSI = bytes.fromhex("84100c0000000000c000000000000046")
 _ZIP = (b"PK\x03\x04", b"PK\x05\x06", b"PK\x07\x08", b"PK00PK\x03\x04")
 # a zip that is something else by what it holds; read in its first and last bytes
 _INSIDE_ZIP = (
@@ -60,10 +112,14 @@ _INSIDE_ZIP = (
     (b"META-INF/MANIFEST.MF", "jar"),
     (b"mimetypeapplication/vnd.oasis.opendocument", "odf"),
     (b"mimetypeapplication/epub", "epub"),
+    (b"META-INF/manifest.xml", "odf"),
 )
+_PACKAGES = frozenset({"docx", "xlsx", "pptx"})
+_TYPES = b"[Content_Types].xml"
 _ZIP_WINDOW = 65_536
 _PDF_WINDOW = 1024
 _TEXT_WINDOW = 8192
+_SHORT = 512
 _HTML = re.compile(
     rb"(?i)^(?>\s+|<!--.{0,2000}?-->|<\?xml[^>]{0,200}>)*+"
     rb"<(?:!doctype\s+html|html|head|body|table|div|script|style|meta|title|center|iframe|font"
@@ -91,13 +147,59 @@ def detect(data: bytes, declared_type: str = "") -> str:
         return _zip(data)
     for signature, kind in _SIGNATURES:
         if data.startswith(signature):
-            return kind
-    return _elsewhere(data) or _text(data, declared_type)
+            return _ole(data) if kind == "ole" else kind
+    return _elsewhere(data) or _borne_out(data) or _text(data, declared_type)
 
 
 def _zip(data: bytes) -> str:
     window = data[:_ZIP_WINDOW] + data[-_ZIP_WINDOW:]
-    return next((kind for mark, kind in _INSIDE_ZIP if mark in window), "zip")
+    found = next((kind for mark, kind in _INSIDE_ZIP if mark in window), "zip")
+    # an archive may have a folder called so; without the list of its types no program opens it
+    return "zip" if found in _PACKAGES and _TYPES not in window else found
+
+
+def _ole(data: bytes) -> str:
+    """Tell an installer from other compound files by the class of its root entry."""
+    if len(data) < 80:
+        return "ole"
+    shift = int.from_bytes(data[30:32], "little")
+    first = int.from_bytes(data[48:52], "little")
+    if shift not in {9, 12}:
+        return "ole"
+    is_msi = data.startswith(_MSI, ((first + 1) << shift) + 80)
+    return "msi" if is_msi else compound_kind.kind(data)
+
+
+def _borne_out(data: bytes) -> str:
+    """Look for what is too short or too common to be believed alone."""
+    return "" if _is_text(data[:_SHORT]) else _archive(data) or _disk(data)
+
+
+def _archive(data: bytes) -> str:
+    if data.startswith(_ARJ) and 30 < int.from_bytes(data[2:4], "little") <= 2600:
+        return "arj"
+    if len(data) >= _TAR_BLOCK and _is_tar(data[:_TAR_BLOCK]):
+        return "tar"
+    # .lzma has no signature: the usual properties, and a plausible size
+    is_lzma = data.startswith(b"\x5d\0\0") and data[12:13] in {b"\0", b"\xff"}
+    return "xz" if is_lzma else ""
+
+
+def _disk(data: bytes) -> str:
+    for mark, kind in _DISK_END:
+        if data[-512:].startswith(mark):
+            return kind
+    if data[510:512] == _BOOT:
+        return "fat" if b"FAT" in data[54:62] + data[82:90] else "mbr"
+    return ""
+
+
+def _is_tar(block: bytes) -> bool:
+    """Check the sum of a header of before 1988, which has no signature."""
+    told = block[_TAR_SUM].strip(b" \0")
+    if not 3 <= len(told) <= 7 or told.strip(b"01234567"):
+        return False
+    return int(told, 8) == sum(block) - sum(block[_TAR_SUM]) + 8 * ord(" ")
 
 
 def _elsewhere(data: bytes) -> str:
@@ -107,6 +209,9 @@ def _elsewhere(data: bytes) -> str:
             return kind
     if data[:2] == b"MZ" and len(data) >= 64 and not _is_text(data[:64]):
         return "exe"
+    for offset, signature, kind in _IF_BINARY:
+        if data.startswith(signature, offset) and not _is_text(data[:_SHORT]):
+            return kind
     before, mark, _ = data[:_PDF_WINDOW].partition(b"%PDF-")
     return "pdf" if mark and b"\0" not in before else ""
 

@@ -269,6 +269,17 @@ class Limits(Section):
     unpacked: Count = Field(256 * MIB, description="all unpacked bytes")
     artefact_text: Count = Field(2_000_000, description="characters of text of one artefact")
     text: Count = Field(20_000_000, description="characters of text of a mail")
+    artefact_spans: Count = Field(250_000, description="pieces of text of one artefact")
+    opener_seconds: Count = Field(
+        20, description="processor seconds to open or search one artefact"
+    )
+    opener_wall: Count = Field(40, description="seconds to open or search one artefact")
+    mail_seconds: Count = Field(60, description="processor seconds to open and search a mail")
+    wall: Count = Field(120, description="seconds to open and search a mail")
+    memory: int = Field(
+        1024 * MIB, ge=512 * MIB, description="address space of the process that opens a mail"
+    )
+    restarts: Count = Field(5, description="processes that a mail may kill and still be opened")
     findings: Count = Field(5_000, description="distinct findings of a mail")
     sightings: Count = Field(
         20, description="places remembered for one finding, beside one in each part of the mail"
@@ -276,6 +287,25 @@ class Limits(Section):
     archive_entries: Count = Field(10_000, description="entries of an archive that is opened")
     encrypted: Count = Field(8 * MIB, description="bytes decrypted in one archive; it is slow")
     passwords: Count = Field(20, description="passwords tried on an archive")
+    dictionary: Count = Field(128 * MIB, description="memory of one decompressor")
+    unpacker_memory: Count = Field(512 * MIB, description="memory of the 7zz process")
+    unpacker_cpu: Count = Field(20, description="CPU seconds of 7zz for one archive")
+    unpacker_wall: Count = Field(60, description="seconds of 7zz for one archive")
+    structured: Count = Field(8 * MIB, description="JSON or XML that is read as such, not as text")
+    spans: Count = Field(20_000, description="places told apart in one artefact")
+    pixels: Count = Field(25_000_000, description="pixels of an image searched for QR codes")
+    images: Count = Field(50, description="images of a mail searched for QR codes")
+    pdf_pages: Count = Field(200, description="pages of a PDF that are read")
+    pdf_streams: Count = Field(20_000, description="streams of a PDF that are swept for links")
+    pdf_stream: Count = Field(4 * MIB, description="one unpacked stream of a PDF, for the sweep")
+    pdf_content: Count = Field(
+        32 * MIB, description="what the pages of a PDF may unpack to; above it only links are swept"
+    )
+    rtf_tokens: Count = Field(3_000_000, description="control words and groups of an RTF file")
+    compressed_rtf: Count = Field(4 * MIB, description="compressed RTF of a message; it is slow")
+    key_rounds: Count = Field(1_000_000, description="hash rounds for the key of an Office file")
+    ole_streams: Count = Field(2_000, description="streams of an OLE file")
+    macros: Count = Field(2 * MIB, description="characters of macro source of one file")
 
 
 class Policy(Section):

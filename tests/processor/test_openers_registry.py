@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 import pytest
+from fixtures.archive_cases import ARCHIVES, SIGNATURES
 from fixtures.built_mail import mail, source, zipped
 from rq.timeouts import JobTimeoutException
 
@@ -24,19 +25,28 @@ CASES = {
     "zip": zipped(("a.txt", NOTE)),
     "jar": zipped(("META-INF/MANIFEST.MF", NOTE)),
     "apk": zipped(("AndroidManifest.xml", NOTE)),
-    "docx": zipped(("word/document.xml", NOTE)),
-    "xlsx": zipped(("xl/workbook.xml", NOTE)),
-    "pptx": zipped(("ppt/presentation.xml", NOTE)),
+    "docx": zipped(("[Content_Types].xml", b"x"), ("word/document.xml", NOTE)),
+    "xlsx": zipped(("[Content_Types].xml", b"x"), ("xl/workbook.xml", NOTE)),
+    "pptx": zipped(("[Content_Types].xml", b"x"), ("ppt/presentation.xml", NOTE)),
     "odf": zipped(
         ("mimetype", b"application/vnd.oasis.opendocument.text"), ("a.xml", NOTE), method=0
     ),
     "epub": zipped(("mimetype", b"application/epub+zip"), ("a.xml", NOTE), method=0),
+    **ARCHIVES,
 }
 
 
 def test_every_opener_has_a_case() -> None:
     """Whoever registers an opener adds a case of its format here."""
-    assert set(CASES) == set(OPENERS)
+    assert set(CASES) | set(SIGNATURES) == set(OPENERS)
+
+
+@pytest.mark.parametrize("kind", SIGNATURES)
+def test_signature_alone_is_malformed(kind: str) -> None:
+    """What only begins like a format is taken for it, and found to be none."""
+    assert detect(SIGNATURES[kind]) == kind
+    opened = open_artefact(kind, source(SIGNATURES[kind]))
+    assert [one.kind for one in opened.problems] == ["malformed"]
 
 
 @pytest.mark.parametrize("kind", CASES)
@@ -53,7 +63,7 @@ def test_case_is_detected_and_opened(kind: str) -> None:
 def test_garbled_case_is_no_exception(kind: str) -> None:
     """Each opener survives its format cut short and overwritten in the middle."""
     data = CASES[kind]
-    for end in range(0, len(data), 7):
+    for end in range(0, len(data), max(7, len(data) // 8)):
         assert not _failed(open_artefact(kind, source(data[:end])))
         assert not _failed(open_artefact(kind, source(data[:end] + b"\0\xff\0" + data[end + 3 :])))
 

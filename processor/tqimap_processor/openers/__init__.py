@@ -10,11 +10,11 @@ from typing import Protocol
 from rq.timeouts import BaseTimeoutException
 
 from tqimap_processor.artefact import Opened, Problem
-from tqimap_processor.openers import archive, html, mail, text
+from tqimap_processor.openers import archive, compressed, html, mail, sevenzip, tar, text
 from tqimap_processor.openers.source import Source
 
 
-__all__ = ["OPENERS", "Opener", "Source", "open_artefact"]
+__all__ = ["OPENERS", "Opener", "Source", "open_artefact", "open_inside"]
 
 
 class Opener(Protocol):
@@ -36,13 +36,25 @@ OPENERS: dict[str, Opener] = {
     "pptx": archive.open_zip,
     "odf": archive.open_zip,
     "epub": archive.open_zip,
+    "gzip": compressed.open_gzip,
+    "bzip2": compressed.open_bzip2,
+    "xz": compressed.open_xz,
+    "zstd": compressed.open_zstd,
+    "tar": tar.open_tar,
+    **dict.fromkeys(sevenzip.KINDS, sevenzip.open_sevenzip),
 }
 
 
 def open_artefact(kind: str, source: Source) -> Opened:
+    """Open *source* with all that there is: `open_inside`, then 7zz where an opener asks for it."""
+    return sevenzip.complete(source, open_inside(kind, source))
+
+
+def open_inside(kind: str, source: Source) -> Opened:
     """Open *source* with the opener of *kind*; without one there is nothing to see.
 
-    Whatever an opener raises on hostile bytes becomes the problem `opener-failed`.
+    Whatever an opener raises on hostile bytes becomes the problem `opener-failed`. No process is
+    started: where one is needed, the problem `sevenzip.NEEDED` says so.
     """
     opener = OPENERS.get(kind)
     if opener is None:

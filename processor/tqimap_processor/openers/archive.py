@@ -1,7 +1,8 @@
 """Open ZIP archives with the standard library, streamed and counted.
 
 Nothing is extracted to a disk and no path is made of a name. Sizes in the directory are claims:
-what counts is what comes out, in steps, until the room is used up.
+what counts is what comes out, in steps, until the room is used up. Entries in ways that the library
+does not know are asked of 7zz.
 """
 
 from __future__ import annotations
@@ -15,7 +16,9 @@ import zlib
 from itertools import pairwise
 from typing import TYPE_CHECKING
 
-from tqimap_processor.artefact import Child, Opened, Problem
+from tqimap_processor import charset
+from tqimap_processor.artefact import Child, Opened, Problem, Span
+from tqimap_processor.openers.sevenzip import NEEDED
 from tqimap_processor.passwords import CUSTOMARY
 
 
@@ -29,6 +32,8 @@ _STEP = 65_536
 _ENTRY = b"PK\x01\x02"
 _LOCAL_HEADER = 30
 _IS_ENCRYPTED = 1
+# the others, AES encryption among them, are left to 7zz
+_METHODS = (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED, zipfile.ZIP_BZIP2, zipfile.ZIP_LZMA)
 _BROKEN = (
     zipfile.BadZipFile,
     zlib.error,
@@ -76,14 +81,17 @@ class _Unpacking:
                 problems.append(Problem(kind, f"{len(files) - number} entries left out"))
                 break
             children.append(self._child(info, overlaps=info.header_offset in overlapping))
-        return Opened(children=tuple(children), problems=tuple(problems))
+        spans = _comments(self._archive, files)
+        return Opened(tuple(spans), tuple(children), tuple(problems))
 
     def _child(self, info: zipfile.ZipInfo, *, overlaps: bool) -> Child:
         problems = [Problem("overlapping", "shares bytes with another entry")] if overlaps else []
         declared = info.file_size
         # read to the true end of the stream, whatever size the directory claims
         info.file_size = sys.maxsize
-        if info.flag_bits & _IS_ENCRYPTED:
+        if info.compress_type not in _METHODS:
+            data, found = b"", [NEEDED]
+        elif info.flag_bits & _IS_ENCRYPTED:
             data, found = self._decrypted(info)
         else:
             data, found = self._read(info, None, min(self._room, self._limits.artefact))
@@ -101,7 +109,8 @@ class _Unpacking:
             if not problems or (data and problems[0].kind == "truncated"):
                 # the word that opened one entry opens the others
                 self._passwords = [word, *(one for one in self._passwords if one != word)]
-                return data, problems
+                # 7zz decrypts without this limit
+                return data, [*problems, NEEDED] if problems else []
         return b"", [Problem("encrypted", "no known password opens it")]
 
     def _read(
@@ -117,10 +126,18 @@ class _Unpacking:
         except RuntimeError as error:
             # zipfile's word for a wrong password, and the base of NotImplementedError
             kind = "unsupported" if isinstance(error, NotImplementedError) else "encrypted"
-            return b"", [Problem(kind, f"compression method {info.compress_type}")]
+            return b"", [Problem(kind, type(error).__name__)]
         except _BROKEN as error:
             return bytes(out), [Problem("malformed", type(error).__name__)]
         return bytes(out), []
+
+
+def _comments(archive: zipfile.ZipFile, files: list[zipfile.ZipInfo]) -> Iterator[Span]:
+    if archive.comment:
+        yield Span("comment", charset.decode(archive.comment))
+    for number, info in enumerate(files, 1):
+        if info.comment:
+            yield Span(f"comment of entry {number}", charset.decode(info.comment))
 
 
 def _overlapping(files: list[zipfile.ZipInfo]) -> frozenset[int]:
