@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import subprocess
 import time
@@ -47,8 +48,8 @@ def failing(site: Site) -> Site:
 
 def test_requeue_by_admin(failing: Site) -> None:
     """`tqimap-admin requeue` completes a failed mail."""
-    status = failing.run("tqimap-admin", "status")
-    assert "1" in status.stdout
+    status = json.loads(failing.run("tqimap-admin", "status", "--json").stdout)
+    assert (status["mails"]["failed"], status["queue"]["failed"]) == (1, 1)
     sha = failed(failing)[0]
     done = failing.run("tqimap-admin", "requeue", sha[:10])
     assert done.returncode == 0, done.stderr

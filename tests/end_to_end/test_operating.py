@@ -139,6 +139,7 @@ def test_where_attachments_go(site: Site) -> None:
         refused = site.run(program, "-f", str(site.directory), "--files", name)
         assert (refused.returncode, "--files" in refused.stderr) == (78, True)
     options = ("-f", str(site.directory / "host"), "--files", "own/", "-ll", str(site.logs))
+    assert "are not those of tqimap.toml" in site.tqimap(*options[:4]).stdout
     done_ = site.run("tqimap-worker", "--burst", "-v", "2", *options)
     assert (done_.returncode, done_.stdout) == (0, "")
     assert "done in" in (site.logs / "tqimap-worker.log").read_text()
