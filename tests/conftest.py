@@ -5,6 +5,7 @@ pytest_plugins = [
     "fixtures.dante",
     "fixtures.dovecot",
     "fixtures.imap_script",
+    "fixtures.office",
     "fixtures.redis",
     "fixtures.workers",
     "fixtures.scripted_https",

@@ -87,12 +87,12 @@ def begin(
     return Audit(folder, again, now)
 
 
-def end(audit: Audit, folders: Folders, *, absent: Iterable[int]) -> int:
-    """Note how the run went; return how many of the mails that it was to take in are left.
+def end(audit: Audit, folders: Folders, *, began: float, absent: Iterable[int]) -> int:
+    """Note how the run that *began* then went; return how many mails to take in are left.
 
     The audit counts as made when none is left but those for which the server gave nothing.
     """
-    folder = replace(audit.folder, fetched=folders.now())
+    folder = replace(audit.folder, fetched=began)
     left = set(audit.again) - folders.shas(*folder.place, audit.again).keys()
     if audit.made:
         complete = left <= set(absent)

@@ -86,10 +86,10 @@ def _fetch(run: _Run, mailbox: Mailbox) -> None:
         logger.warning("mailbox %s: nothing is fetched: %s.", mailbox.name, reason)
         run.memory.note(mailbox.name, held=reason)
         return
-    counts = dict.fromkeys(Admission, 0)
+    counts, began = dict.fromkeys(Admission, 0), run.folders.now()
     with open_mailbox(mailbox, run.settings.fetch) as session:
         done = _tell_done(run.ledger, session)
-        tally = _take(run, session, counts)
+        tally = _take(run, session, counts, began)
     facts = asdict(tally) | {str(name): count for name, count in counts.items()} | {"marked": done}
     run.memory.note(mailbox.name, **facts)
     logger.info(
@@ -106,7 +106,7 @@ def _held(run: _Run, mailbox: Mailbox) -> str | None:
     return pressure.held(run.client, run.ledger, run.settings.redis)
 
 
-def _take(run: _Run, session: Session, counts: dict[Admission, int]) -> Tally:
+def _take(run: _Run, session: Session, counts: dict[Admission, int], began: float) -> Tally:
     """Take in what is unread, and what is read and nowhere."""
     settings, place = run.settings, session.place
     look = audit.begin(
@@ -120,14 +120,14 @@ def _take(run: _Run, session: Session, counts: dict[Admission, int]) -> Tally:
     skip = set() if look.made else quarantine.of(run.folders, place, settings.fetch)
     tally = fetch(
         session,
-        _admitter(run, counts),
+        _admitter(run, counts, frozenset(look.again)),
         settings=settings.fetch,
         limits=settings.limits,
         held=lambda: pressure.held(run.client, run.ledger, settings.redis),
         choice=Choice(look.again, skip),
     )
     quarantine.count(run.folders, place, tally, settings.fetch)
-    audit.end(look, run.folders, absent=tally.absent)
+    audit.end(look, run.folders, began=began, absent=tally.absent)
     return tally
 
 
@@ -139,7 +139,11 @@ def _tell_done(ledger: Ledger, session: Session) -> int:
     return marked
 
 
-def _admitter(run: _Run, counts: dict[Admission, int]) -> Callable[[Sequence[Envelope]], None]:
+def _admitter(
+    run: _Run, counts: dict[Admission, int], again: frozenset[int]
+) -> Callable[[Sequence[Envelope]], None]:
+    """Return what admits and enqueues mails; those taken in *again* even if they had failed."""
+
     def admit(envelopes: Sequence[Envelope]) -> None:
         admissions = run.ledger.admit(envelopes)
         for envelope, admission in zip(envelopes, admissions, strict=True):
@@ -152,6 +156,7 @@ def _admitter(run: _Run, counts: dict[Admission, int]) -> Callable[[Sequence[Env
                 admission,
             )
             if admission is not Admission.DONE:
-                queue.enqueue(run.client, envelope.sha256, run.settings.worker)
+                ask = queue.requeue if envelope.location.uid in again else queue.enqueue
+                ask(run.client, envelope.sha256, run.settings.worker)
 
     return admit

@@ -25,6 +25,8 @@ COMMANDS = {
     "explain": "show what would become of a mail, and why",
     "status": "count what is open, done and failed; say why mails failed",
     "requeue": "give failed mails all their attempts again",
+    "replay": "process mails again from their raw bytes, or say what that would change",
+    "verify": "compare mailboxes, ledger, rq and ThreatQ; --heal puts right what differs",
     "dashboard": "serve rq-dashboard, where queues are watched and failed jobs requeued",
 }
 

@@ -33,6 +33,7 @@ if TYPE_CHECKING:
 
 LOG = logging.getLogger(__name__)
 NOTHING = "nothing to do"
+SILENT = ("ids", "message_id", "sender", "date")  # remembered, but not logged: the mail's own words
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,7 +94,8 @@ def _attempt(lease: Lease, context: Context, work: Work) -> str:
         raise
     except Exception as error:  # noqa: BLE001 - whatever hostile bytes did must end in the ledger
         raise _failed(lease, error, context.settings.worker) from None
-    sentence = ", ".join(f"{value} {name}" for name, value in attributes.items())
+    told = {name: value for name, value in attributes.items() if name not in SILENT}
+    sentence = ", ".join(f"{value} {name}" for name, value in told.items())
     LOG.info("%s: %s: done in %.1f s: %s", lease.sha256[:12], lease.mailbox, seconds, sentence)
     return sentence
 

@@ -9,7 +9,9 @@ from typing import TYPE_CHECKING
 
 from tqimap_processor import attachments, pipeline, upload
 from tqimap_processor.attempt import attempt
+from tqimap_processor.selection import remembered
 from tqimap_processor.threatq import Client
+from tqimap_shared import ranges
 from tqimap_shared.threatq import Session
 
 
@@ -50,4 +52,6 @@ def _work(lease: Lease, context: Context) -> dict[str, str]:
         "files": str(receipt.files),
         "indicators": str(receipt.indicators),
         "relations": str(receipt.relations),
+        "ids": ranges.join(receipt.ids),
+        **remembered(report.message, settings.threatq.max_attribute),
     }

@@ -7,7 +7,7 @@ the ledger, looked up, sent only if absent, recorded; relations may be repeated.
 from __future__ import annotations
 
 import logging
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from tqimap_processor.report import Action
@@ -30,11 +30,15 @@ logger = logging.getLogger(__name__)
 
 @dataclass(frozen=True, slots=True)
 class Receipt:
-    """How many Files, indicators and relations of a mail ThreatQ holds now."""
+    """How many Files, indicators and relations of a mail ThreatQ holds now.
+
+    *ids* are those of the indicators.
+    """
 
     files: int
     indicators: int
     relations: int
+    ids: frozenset[int] = field(default=frozenset(), compare=False)
 
 
 def deliver(report: Report, *, client: Client, lease: Lease, settings: Settings) -> Receipt:
@@ -43,22 +47,23 @@ def deliver(report: Report, *, client: Client, lease: Lease, settings: Settings)
     Raises TryLater, also when the lease is lost, Never, or StopProcess; all may be tried again.
     """
     kept = [one for one in report.decisions if one.action is not Action.SKIP]
-    contents = _contents(report.attachments)
-    if not kept and not contents:
+    groups = contents(report.attachments)
+    if not kept and not groups:
         return Receipt(0, 0, 0)
     threatq = client.spelled(settings.threatq)
     ids = _indicators(kept, report, client, lease, threatq)
     relations = 0
-    for copies in contents:
+    for copies in groups:
         number = _file(copies[0], client, lease, threatq)
         about = payload.file_attributes(copies, report, threatq)
         client.describe(number, about, before=lease.renew)
-        related = [ids[key] for key in _related(kept, copies, threatq) if key in ids]
-        relations += client.relate(number, related, before=lease.renew)
-    return Receipt(len(contents), len(set(ids.values())), relations)
+        linked = [ids[key] for key in related(kept, copies, threatq) if key in ids]
+        relations += client.relate(number, linked, before=lease.renew)
+    known = frozenset(ids.values())
+    return Receipt(len(groups), len(known), relations, known)
 
 
-def _contents(attachments: Sequence[Artefact]) -> list[list[Artefact]]:
+def contents(attachments: Sequence[Artefact]) -> list[list[Artefact]]:
     """Group attachments by content; the same bytes twice in a mail are one File."""
     groups: dict[str, list[Artefact]] = {}
     for one in attachments:
@@ -109,7 +114,7 @@ def _drop_twin(number: int, first: int, client: Client) -> None:
     client.files.delete(number)
 
 
-def _related(kept: Sequence[Decision], copies: Sequence[Artefact], settings: ThreatQ) -> list[Key]:
+def related(kept: Sequence[Decision], copies: Sequence[Artefact], settings: ThreatQ) -> list[Key]:
     """Return the indicators that belong to an attachment: all of its mail, or those found in it."""
     tops = {one.id for one in copies}
     return [

@@ -33,7 +33,8 @@ class Folder:
 
     *read* are the mails, of those that came on the day *since* (ISO 8601) or later, which people
     had read before tqimap came. *audited* is when the last audit was complete, 0 for never; *left*
-    are read mails that it found and could not take in. *fetched* is the end of the last run.
+    are read mails that it found and could not take in. *fetched* is when
+    the last run that went well began.
     """
 
     mailbox: str

@@ -179,7 +179,8 @@ class Ledger:
         """Return the record of a mail, or None."""
         with answering(self._redis):
             found = cast("dict[bytes, bytes]", self._redis.hgetall(f"{self._base}m:{sha256}"))
-        return _mail(sha256, {k.decode(): v.decode() for k, v in found.items()}) if found else None
+        fields = {name.decode(): value.decode() for name, value in found.items()}
+        return read_mail(sha256, fields) if fields else None
 
     def counts(self) -> Counts:
         """Count mails and bytes."""
@@ -277,7 +278,8 @@ def script(name: str) -> str:
     return f"#!lua{flags}\n{shared}\n{own}"
 
 
-def _mail(sha256: str, record: dict[str, str]) -> Mail:
+def read_mail(sha256: str, record: dict[str, str]) -> Mail:
+    """Read the fields of a record."""
     return Mail(
         sha256=sha256,
         state=record.get("state", ""),

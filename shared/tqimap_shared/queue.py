@@ -167,21 +167,54 @@ def _orphans(
 
 
 def _placed(client: redis.Redis, settings: Worker) -> set[bytes]:
-    """Return the ids in all of rq's structures, read in the order in which jobs move."""
+    return {sha.encode() for sha in placed(client, settings)}
+
+
+def placed(client: redis.Redis, settings: Worker) -> dict[str, str]:
+    """Return for each job in which of rq's structures it is, the last one if in several.
+
+    These are queued, taken, started, scheduled and failed: the order in which jobs move.
+    """
     queue = open_queue(client, settings)
+    lists = {"queued": queue.key, "taken": queue.intermediate_queue_key}
+    registries = {
+        "started": queue.started_job_registry.key,
+        "scheduled": queue.scheduled_job_registry.key,
+        "failed": queue.failed_job_registry.key,
+    }
+    found: dict[str, str] = {}
     with answering(client):
-        found = [
-            *cast("list[bytes]", client.lrange(queue.key, 0, -1)),
-            *cast("list[bytes]", client.lrange(queue.intermediate_queue_key, 0, -1)),
-        ]
-        for registry in (
-            queue.started_job_registry,
-            queue.scheduled_job_registry,
-            queue.failed_job_registry,
-        ):
-            members = client.zrange(registry.key, 0, -1)
-            found += [one.partition(b":")[0] for one in cast("list[bytes]", members)]
-    return set(found)
+        for name, key in lists.items():
+            members = cast("list[bytes]", client.lrange(key, 0, -1))
+            found |= {one.decode(): name for one in members}
+        for name, key in registries.items():
+            members = cast("list[bytes]", client.zrange(key, 0, -1))
+            found |= {one.decode().partition(":")[0]: name for one in members}
+    return found
+
+
+def lost(client: redis.Redis, shas: Iterable[str], settings: Worker) -> list[str]:
+    """Return those of *shas* that rq does not know; unlike `orphans`, only look."""
+    where = placed(client, settings)
+    wanted = list(shas)
+    with answering(client), client.pipeline(transaction=False) as pipeline:
+        for sha in wanted:
+            pipeline.exists(Job.key_for(sha))
+        exist = pipeline.execute()
+    return [sha for sha, there in zip(wanted, exist, strict=True) if not (there and sha in where)]
+
+
+def forget(client: redis.Redis, sha256: str, settings: Worker) -> bool:
+    """Delete a job that nobody is to do; False while somebody does it."""
+    if placed(client, settings).get(sha256) in {"taken", "started"}:
+        return False
+    with answering(client):
+        queue = open_queue(client, settings)
+        with client.pipeline() as pipeline:
+            pipeline.lrem(queue.key, 0, sha256)
+            pipeline.zrem(queue.scheduled_job_registry.key, sha256)
+            pipeline.execute()
+    return disown(client, sha256, settings, failed=True)
 
 
 @cache
