@@ -15,7 +15,7 @@ IPV4 = r"(?:25[0-5]|2[0-4]\d|1\d\d|[1-9]\d|\d)(?:\.(?:25[0-5]|2[0-4]\d|1\d\d|[1-
 _OCTETS = frozenset(map(str, range(256)))
 _CLOCK = re.compile(r"\d{1,2}(?::\d{1,2}){1,5}")
 _MAC = re.compile(r"[0-9A-Fa-f]{2}(?:([:-])[0-9A-Fa-f]{2})(?:\1[0-9A-Fa-f]{2}){4}")
-_CISCO = re.compile(r"[0-9A-Fa-f]{4}\.[0-9A-Fa-f]{4}\.[0-9A-Fa-f]{4}")
+_DOTTED = re.compile(r"[0-9A-Fa-f]{4}\.[0-9A-Fa-f]{4}\.[0-9A-Fa-f]{4}")
 _SPECIAL = tuple(
     (int(net.network_address), int(net.netmask), said)
     for net, said in (
@@ -131,7 +131,7 @@ _DOCUMENTATION = ipaddress.IPv6Network("2001:db8::/32")
 
 def mac(text: str) -> str | None:
     """Return the MAC address that *text* spells, as aa:bb:cc:dd:ee:ff, or None."""
-    if not (_MAC.fullmatch(text) or _CISCO.fullmatch(text)):
+    if not (_MAC.fullmatch(text) or _DOTTED.fullmatch(text)):
         return None
     digits = re.sub(r"[:.-]", "", text).lower()
     if len(set(digits)) == 1 or _CLOCK.fullmatch(text):

@@ -28,29 +28,33 @@ _RUN = re.compile(r"\*(?:\*(.))?")
 _RUN_LENGTHS = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_"
 
 
-def unwrap(url: str) -> str | None:
-    """Return the absolute URL inside the wrapper *url*, or None if there is none."""
-    lowered = url[8:].lower()
-    if "urldefense" in url[:72].lower():
+def unwrap(url: str) -> tuple[str, str] | None:
+    """Return the absolute URL inside the wrapper *url* and how it is written there, or None."""
+    lowered = url.lower()
+    if "urldefense" in lowered[:72]:
         if wrapped := _V3.search(url):
-            return _proofpoint_v3(wrapped[1], wrapped[2])
+            return _pair(_proofpoint_v3(wrapped[1], wrapped[2]), wrapped[1])
         if _V2.search(url):
-            return _proofpoint_v2(url)
+            return _pair(_proofpoint_v2(url), "")
     # no target without http or ftp
-    if "tp" not in lowered:
+    if "tp" not in lowered[8:]:
         return None
     _, mark, query = url.partition("?")
-    if mark and (target := _parameter(query)):
-        return target
+    if mark and (found := _parameter(query)):
+        return found
     path = _IN_PATH.search(url, 8)
-    return _absolute(unquote(path[1])) if path and "%" in path[1] else None
+    return _pair(_absolute(unquote(path[1])), path[1]) if path and "%" in path[1] else None
 
 
-def _parameter(query: str) -> str | None:
+def _pair(target: str | None, written: str) -> tuple[str, str] | None:
+    return None if target is None else (target, written)
+
+
+def _parameter(query: str) -> tuple[str, str] | None:
     for pair in re.split("[&;]", query.partition("#")[0], maxsplit=64):
         name, _, value = pair.partition("=")
         if name.lower() in _PARAMETERS and (target := _absolute(unquote(value))):
-            return target
+            return target, value
     return None
 
 

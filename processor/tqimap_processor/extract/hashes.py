@@ -23,7 +23,9 @@ if TYPE_CHECKING:
     from tqimap_processor.extract.image import Image
 
 
-_TYPES = {32: MD5, 40: SHA1, 64: SHA256, 96: SHA384, 128: SHA512}
+# JARM's is the only length that no digest has: without its label it is none
+_JARM = 62
+_TYPES = {_JARM: FUZZY, 32: MD5, 40: SHA1, 64: SHA256, 96: SHA384, 128: SHA512}
 _RUN = re.compile(rb"h+")
 _JOINING = frozenset(b"0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz\xff")
 # how far back a word may stand that says which hash this is
@@ -47,7 +49,9 @@ def find(image: Image) -> Iterator[Hit]:
         run = _RUN.match(view, at)
         end = run.end() if run else at + 32
         if (kind := _TYPES.get(end - at)) and _alone(image.bytes, at, end):
-            yield _hit(image, kind, at, end)
+            hit = _hit(image, kind, at, end)
+            if hit is not None:
+                yield hit
         at = view.find(b"h" * 32, end)
 
 
@@ -56,17 +60,19 @@ def _alone(text: bytes, start: int, end: int) -> bool:
     return not (before or (end < len(text) and text[end] in _JOINING))
 
 
-def _hit(image: Image, kind: str, start: int, end: int) -> Hit:
+def _hit(image: Image, kind: str, start: int, end: int) -> Hit | None:
     value = image.lower[start:end].decode()
     before = image.lower[max(0, start - _CONTEXT) : start]
     # cheap, and settles nearly all
     ends = before.rstrip(_BETWEEN).endswith(_ENDS)
     said = _SAID.search(before) if ends else None
     if said is None:
-        return Hit(kind, value, start, end)
+        return None if kind is FUZZY else Hit(kind, value, start, end)
     word = re.sub(r"[ _-]", "", said[1].decode())
     if word.startswith(("imphash", "importhash")):
         return Hit(FUZZY, value, start, end, frozenset({"labelled"}), (("Algorithm", "imphash"),))
+    if kind is FUZZY and word != "jarm":
+        return None
     if word.startswith("serial"):
         return Hit(SERIAL, value, start, end, frozenset({"labelled"}))
     return Hit(

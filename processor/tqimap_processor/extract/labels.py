@@ -19,12 +19,12 @@ _AGENT = re.compile(r"[\"']?[ \t]*[:=][ \t]*[\"']?([^\r\n\"'<>|]{3,400})", re.AS
 _MOZILLA = re.compile(r"Mozilla/\d\.\d(?:[A-Za-z0-9()/;:.,_+@\[\]-]++| (?!Mozilla/))*+")
 _MAX_AGENT = 412
 _MUTEX = re.compile(
-    r"(?:es|ex)?(?:[ _-]?(?:name|object))?[\"']?[ \t]{0,4}(?:[:=][ \t]{0,4}|(?=[\"\u201c']))"
+    r"(?:es|ex)?(?:[ _-]?(?:name|object))?[\"']?[ \t]{0,4}(?:[:=][ \t]{0,4}|(?=[\"\u201c'`]))"
     r"[\"\u201c'`]?"
-    r"((?:(?:Global|Local)\\)?[\w{}().$#!@&+-]{4,128})"
+    r"((?:(?:Global|Local)\\{1,2})?[\w{}().$#!@&+-]{4,128})"
 )
 _SERIAL = re.compile(
-    r"(?: ?(?:number|no\.?|#))?[\"']?[ \t]{0,4}[:=]?[ \t]{0,4}(?:0x)?"
+    r"(?: ?(?i:number|no\.?|#))?[\"']?[ \t]{0,4}[:=]?[ \t]{0,4}(?:0x)?"
     r"((?:[0-9A-Fa-f]{2}[: ]){7,19}[0-9A-Fa-f]{2}|[0-9A-Fa-f]{16,40})(?![0-9A-Za-z])"
 )
 
@@ -40,8 +40,9 @@ def find(text: str, image: Image) -> Iterator[Hit]:
         yield from _browsers(text, image.bytes)
     for at in _places(lower, b"mutex"):
         if match := _MUTEX.match(text, at + 5):
-            value = match[1].rstrip(".)")
-            yield Hit(MUTEX, value, match.start(1), match.start(1) + len(value), _LABELLED)
+            written = match[1].rstrip(".)")
+            value = written.replace("\\\\", "\\")
+            yield Hit(MUTEX, value, match.start(1), match.start(1) + len(written), _LABELLED)
     for at in _places(lower, b"serial"):
         match = _SERIAL.match(text, at + 6)
         if match and len(re.sub("[: ]", "", match[1])) != 32:

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 from tqimap_processor.extract import hosts, urls
 from tqimap_processor.extract.addresses import IPV4, ipv4_flags, is_ipv4, mac
-from tqimap_processor.extract.finding import CIDR, EMAIL, FILENAME, FQDN, IP, MAC, Hit
+from tqimap_processor.extract.finding import CIDR, EMAIL, FILENAME, FQDN, IP, MAC, NO_FLAGS, Hit
 from tqimap_processor.extract.tlds import (
     BOTH_TLDS,
     CLASSIC,
@@ -59,7 +59,7 @@ _MAYBE_CODE = words("""
 # products whose name is a domain's
 _PRODUCTS = words("asp.net ado.net vb.net")
 _PLAIN_TLDS = words("com net org ru info biz cn de fr eu top xyz")
-_ABBREVIATIONS = words("e.g i.e u.s u.k a.m p.m e.u")
+_ABBREVIATIONS = words("e.g i.e u.s u.k a.m p.m e.u z.b d.h u.a s.o o.g i.d")
 
 
 def find(token: str, offset: int, end: int) -> Iterator[Hit]:
@@ -119,6 +119,9 @@ def _judge(token: str, match: re.Match[str], end: int) -> Iterator[Hit]:
     name, start, stop = match[0], match.start(), match.end()
     before = token[start - 1 : start] if start else ""
     after = token[stop : stop + 1]
+    if before == "\\" and start == 1:
+        # the end of a path, as rules match it
+        yield from _path_end(name, start, stop)
     if before == "@" or (after == "@" and "." in token[stop : stop + 64]) or before in {"%", "\\"}:
         return
     if before == "." and token[start - 2 : start - 1] in {"]", "}", "*"} and start > 2:
@@ -129,9 +132,15 @@ def _judge(token: str, match: re.Match[str], end: int) -> Iterator[Hit]:
         if name.count(".") != 2:
             return
     if len(name) == 14 and (address := mac(name)):
-        yield Hit(MAC, address, start, stop)
+        # the notation that switches print is what people search for; the other is beside it
+        yield Hit(MAC, name.lower(), start, stop, NO_FLAGS, (("Colon Notation", address),))
         return
     yield from _named(token, start, stop, before, after)
+
+
+def _path_end(name: str, start: int, stop: int) -> Iterator[Hit]:
+    if name.rpartition(".")[2].lower() in EXTENSIONS:
+        yield Hit(FILENAME, name, start, stop)
 
 
 def _numbers(token: str, name: str, start: int, stop: int, before: str, end: int) -> Iterator[Hit]:
@@ -181,6 +190,9 @@ def _named(token: str, start: int, stop: int, before: str, after: str) -> Iterat
 def _clean(name: str) -> str:
     """Drop what stands before the last label that begins with a hyphen, and hyphens around."""
     name = name.rstrip("-_")
+    if name.startswith("__"):
+        # bold in Markdown
+        name = name.lstrip("_").lstrip(".")
     at = max(name.rfind(".-"), name.rfind("._-"))
     if at >= 0:
         name = name[at + 1 :]
@@ -190,6 +202,9 @@ def _clean(name: str) -> str:
 def _is_prose(name: str, tld: str, before: str, after: str) -> bool:
     """Say whether *name* is code, a product, or two sentences without a space between them."""
     lowered = name.lower()
+    if after == "{":
+        # a selector in a style sheet
+        return True
     if lowered in _ABBREVIATIONS or lowered.rpartition(".")[0] in _ABBREVIATIONS:
         return True
     last = name[-len(tld) :]

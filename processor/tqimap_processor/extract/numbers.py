@@ -79,7 +79,8 @@ def _colon_run(text: bytes, start: int, run: re.Match[bytes]) -> Iterator[Hit]:
         return
     if _WORD.match(text, end) or (text[end : end + 1] in b":" and end < len(text)):
         return
-    if address := ipv6(spelled):
+    # the host of a URL is found with it
+    if text[max(0, start - 3) : start] != b"//[" and (address := ipv6(spelled)):
         behind = _V6_BEHIND.match(text, end)
         flags = ipv6_flags(address)
         if behind and behind[1] and int(behind[1]) <= 128:

@@ -9,6 +9,7 @@ from __future__ import annotations
 import re
 from functools import lru_cache
 from typing import TYPE_CHECKING
+from urllib.parse import unquote
 
 from tqimap_processor.extract import gateways, hosts
 from tqimap_processor.extract.addresses import (
@@ -38,7 +39,14 @@ _AUTHORITY = re.compile(
     r"(\[[0-9A-Fa-f:.%\w]{2,60}\]|[^\s/?#@:\[\]()<>,;!=$&+\\\"']{1,253})(?::(\d{1,5})(?!\w))?"
 )
 _QUOTED = re.compile(r"&(?:quot|gt|lt|nbsp|#34|#39|#62|#60|apos);", re.IGNORECASE)
-_NEXT = re.compile(r"[,;|)\]](?:https?|ftp)://", re.IGNORECASE)
+# the next URL, address or host of a list
+_NEXT = re.compile(
+    r"[,;|)\]](?:https?|ftp)://|[;|](?=[\w.+-]{1,64}@[\w-]+\.\w|\d{1,3}(?:\.\d{1,3}){3}(?!\w)"
+    r"|(?:[a-z0-9-]{1,63}\.){1,8}[a-z]{2,24}(?:[;|,]|$))",
+    re.IGNORECASE,
+)
+# what stands behind a port and is no path
+_PROTOCOL = re.compile(r"/(?:tcp|udp|tls|ssl|https?)(?![\w/.?#-])", re.IGNORECASE)
 _KEPT_COMMA = re.compile(r"[\d,]+(?:\.\w{1,5})?|[^,]*[/=?&](?!/)[^,]*.*")
 _NEW_COLUMN = re.compile(r",(?:[A-Z][a-z]|,|$|\[)")
 _BACKSLASHED = re.compile(r"(?:\\[\w.-]{2,})+")
@@ -59,6 +67,8 @@ def find(token: str, start: int) -> tuple[int, tuple[Hit, ...]]:
 
 def schemeless(token: str, start: int, host: Hit, tail: int) -> tuple[Hit, ...]:
     """Read the URL without a scheme at *start* whose *host* is known and ends at *tail*."""
+    if token[tail - 1].isdecimal() and _PROTOCOL.match(token, tail):
+        return ()
     end = _end(token, tail)
     while end > tail and token[end - 1] in _TRAILING:
         end -= 1
@@ -139,19 +149,34 @@ def _read(url: str, offset: int, authority: int, depth: int = 0) -> Iterator[Hit
         + (f":{port}" if port else "")
         + tail.replace("&amp;", "&")
     )
-    target = gateways.unwrap(value) if depth < gateways.MAX_DEPTH else None
-    if target:
+    wrapped = gateways.unwrap(value) if depth < gateways.MAX_DEPTH else None
+    if wrapped:
         flags |= _WRAPPER
     yield Hit(URL, value, offset, offset + end, flags, _port(port))
     flags -= _WRAPPER
-    yield Hit(
-        kind_type, name, offset + start, offset + start + len(bare), flags | IN_URL, attributes
-    )
-    if target:
-        yield from _unwrapped(value, target, offset, offset + end, depth)
+    start, stop = offset + start, offset + start + len(bare)
+    if kind_type == IPV6:
+        start, stop = start + 1, stop - 1
+    yield Hit(kind_type, name, start, stop, flags | IN_URL, attributes)
+    if wrapped:
+        target, written = wrapped
+        readable = "" if depth or unquote(written) != target else written
+        for hit in _unwrapped(value, target, depth):
+            begin, stop = _place(url[:end], readable, hit)
+            yield hit._replace(start=offset + begin, end=offset + stop)
 
 
-def _unwrapped(wrapper: str, target: str, start: int, end: int, depth: int) -> Iterator[Hit]:
+def _place(wrapper: str, written: str, hit: Hit) -> tuple[int, int]:
+    """Return where *hit* stands in the target *written* in *wrapper*; all if it is not readable."""
+    at = wrapper.find(written) if written else -1
+    if at < 0:
+        return 0, len(wrapper)
+    host = -1 if hit.type == URL else wrapper.lower().find(hit.value, at, at + len(written))
+    return (at, at + len(written)) if host < 0 else (host, host + len(hit.value))
+
+
+def _unwrapped(wrapper: str, target: str, depth: int) -> Iterator[Hit]:
+    """Yield what *target* holds, without a place."""
     scheme = SCHEME.match(target)
     if not scheme:
         return
@@ -160,7 +185,7 @@ def _unwrapped(wrapper: str, target: str, start: int, end: int, depth: int) -> I
         through = (*hit.attributes, ("Reached Through", wrapper))
         if "unwrapped" in hit.flags:
             through = hit.attributes
-        yield Hit(hit.type, hit.value, start, end, hit.flags | _UNWRAPPED, through)
+        yield Hit(hit.type, hit.value, 0, 0, hit.flags | _UNWRAPPED, through)
 
 
 def _tail(url: str, at: int) -> str:
