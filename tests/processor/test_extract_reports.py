@@ -14,8 +14,10 @@ MD5 = "0123456789abcdef" * 2
 SHA1 = "01234567" * 5
 SHA256 = "0123456789abcdef" * 4
 SHA384 = "0123456789abcdef" * 6
-MONERO = "44AFFq5kSiGBoZ4NMDwYtN18obc8AemS33DBLWs3H7otXft"
+MONERO = (
+    "44AFFq5kSiGBoZ4NMDwYtN18obc8AemS33DBLWs3H7otXft"
     "3XjrpDtQGv7SqSsaBYBb98uNbr2VBBEt7f2wfn3RVGQBEP3A"
+)
 ONION = "2gzyxa5ihm7nsggfxnu52rck2vv4rvmdlkiu3zzui5du4xyclen53wid.onion"
 # a piece of a report, and all that it holds apart from the hosts of URLs and addresses
 REPORTS: list[tuple[str, set[tuple[str, str]]]] = [
