@@ -31,7 +31,8 @@ def hide(*secrets: str) -> None:
 
 def scrub(text: str) -> str:
     """Return *text* on one line, without the secrets given to `hide`."""
-    for secret in _secrets:
+    # the longest first: one may be part of another
+    for secret in sorted(_secrets, key=len, reverse=True):
         text = text.replace(secret, "***")
     return text
 

@@ -14,7 +14,7 @@ import tomllib
 from contextlib import suppress
 from pathlib import Path
 from typing import Any
-from urllib.parse import urlsplit
+from urllib.parse import unquote, urlsplit
 
 from pydantic import BaseModel, Field, SecretStr, ValidationError
 from pydantic_settings import (
@@ -202,12 +202,20 @@ def _unknown() -> list[str]:
 def _secrets(model: BaseModel) -> list[str]:
     """Collect every secret value anywhere in *model*."""
     found: list[str] = []
-    for _, value in model:
+    for name, value in model:
         for one in value if isinstance(value, list) else [value]:
             if isinstance(one, SecretStr):
                 secret = one.get_secret_value()
-                # of a URL only the password: the rest must stay legible in the log
-                found.append((urlsplit(secret).password or "") if "://" in secret else secret)
+                found += _passwords(secret) if name == "url" else [secret]
             elif isinstance(one, BaseModel):
                 found += _secrets(one)
     return found
+
+
+def _passwords(url: str) -> list[str]:
+    """Return the password of *url* as it stands there and decoded; the rest stays legible."""
+    try:
+        password = urlsplit(url).password or ""
+    except ValueError:
+        return [url]
+    return [password, unquote(password)]

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from tqimap_shared import log, settings
+from tqimap_shared import log, settings, store
 from tqimap_shared.errors import SettingsError
 
 
@@ -161,13 +161,26 @@ def test_secrets_are_hidden_in_the_log(
     tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Once loaded, a secret is blotted out of every line, whoever logs it."""
-    write(tmp_path, '[[mailbox]]\npassword = "correct horse"\n')
-    monkeypatch.setenv("REDIS_URL", "redis://user:battery@staple/0")
+    secrets = 'password = "correct horse"\nproxy_password = "what://[ever"\n'
+    log.hide("horse", "correct")
+    write(tmp_path, f"[[mailbox]]\n{secrets}")
+    monkeypatch.setenv("REDIS_URL", "redis://user:b%40ttery@staple/0")
     settings.load(tmp_path)
     log.configure("test", log.STDOUT, 3)
-    logging.getLogger("somebody.else").warning("LOGIN u 'correct horse' battery staple")
+    logger = logging.getLogger("somebody.else")
+    logger.warning("LOGIN u 'correct horse' b%40ttery b@ttery what://[ever staple")
     line = capsys.readouterr().out
-    assert "LOGIN u '***' *** staple" in line
+    assert "LOGIN u '***' *** *** *** staple" in line
+
+
+def test_a_url_that_is_none_is_a_fault_of_the_settings(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A slip in Redis' URL is one sentence, without the password in it."""
+    monkeypatch.setenv("REDIS_URL", "redis://:hunter2@[::1/0")
+    with pytest.raises(SettingsError, match=r"redis\.url") as caught:
+        store.connect(settings.load(tmp_path).redis)
+    assert "hunter2" not in str(caught.value)
 
 
 def test_a_log_on_a_full_disk_stops_nothing(
