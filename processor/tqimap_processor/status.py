@@ -1,4 +1,4 @@
-"""Count what is open, done and failed, and say why mails failed.
+"""Count what is open, done and failed; say why mails failed, and which mails do not come.
 
 rich draws the table for people; `--json` prints one line for scripts.
 """
@@ -7,6 +7,8 @@ from __future__ import annotations
 
 import json
 import sys
+from dataclasses import asdict
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -17,6 +19,7 @@ from rq import Worker
 from rq.serializers import JSONSerializer
 
 from tqimap_shared import settings, store
+from tqimap_shared.folders import Folders
 from tqimap_shared.ledger import Ledger
 from tqimap_shared.queue import open_queue
 
@@ -48,7 +51,7 @@ def run(options: argparse.Namespace) -> int:
 def collect(loaded: settings.Settings) -> dict[str, Any]:
     """Return the status in the shape that `--json` prints. Raises TryLater when Redis is away."""
     client = store.connect(loaded.redis)
-    ledger = Ledger(client, settings=loaded.worker)
+    ledger, folders = Ledger(client, settings=loaded.worker), Folders(client)
     counts = ledger.counts()
     queue = open_queue(client, loaded.worker)
     with store.answering(client):
@@ -74,7 +77,13 @@ def collect(loaded: settings.Settings) -> dict[str, Any]:
                 for one in Worker.all(queue=queue, serializer=JSONSerializer)
             ],
             "failures": _failures(ledger),
+            "quarantined": [asdict(one) for one in folders.quarantined(loaded.fetch.missing_runs)],
+            "throttled": {name: _time(until) for name, until in folders.held_off().items()},
         }
+
+
+def _time(seconds: float) -> str:
+    return datetime.fromtimestamp(seconds, UTC).isoformat(timespec="seconds")
 
 
 def _failures(ledger: Ledger) -> list[dict[str, Any]]:
@@ -98,6 +107,13 @@ def _show(found: dict[str, Any]) -> None:
     console.print(table)
     for failure in found["failures"][:SHOWN]:
         sentence = f"{failure['sha256'][:12]} failed: {failure['reason']}"
+        console.print(escape(sentence), soft_wrap=True)
+    for one in found["quarantined"]:
+        where = f"{one['mailbox']}/{one['folder']} UID {one['uid']}"
+        sentence = f"{where} quarantined: the server gave nothing for it in {one['runs']} runs"
+        console.print(escape(sentence), soft_wrap=True)
+    for name, until in found["throttled"].items():
+        sentence = f"{name} is left alone until {until}: its server asked for it"
         console.print(escape(sentence), soft_wrap=True)
     if (more := len(found["failures"]) - SHOWN) > 0:
         console.print(f"... and {more} more failed mails (--json lists them)")

@@ -351,3 +351,21 @@ def test_an_effect_is_amended_only_as_it_was_seen(office: Office) -> None:
     for _ in range(2):
         assert office.records.amend(sha, "file:x", was="3")
     assert cast("bytes | None", office.redis.hget(f"{PREFIX}m:{sha}", "fx:file:x")) is None
+
+
+def test_status_names_what_does_not_come(
+    office: Office, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Mails that are quarantined, and mailboxes whose servers asked to be left alone."""
+    folder = office.remember()
+    for _ in range(5):
+        office.folders.count_missing(folder.place, [9], forget=[])
+    office.folders.hold_off("Second: mailbox", 60)
+    assert office.admin("status", "--json") == 0
+    found = json.loads(capsys.readouterr().out)
+    assert [(one["uid"], one["runs"]) for one in found["quarantined"]] == [(9, 5)]
+    assert list(found["throttled"]) == ["Second: mailbox"]
+    assert office.admin("status") == 0
+    shown = capsys.readouterr().out
+    assert f"{MAILBOX}/{FOLDER} UID 9 quarantined" in shown
+    assert "Second: mailbox is left alone until 20" in shown
