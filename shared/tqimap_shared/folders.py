@@ -3,9 +3,9 @@
 The fetcher writes it, because only the fetcher talks to mail servers; `tqimap-admin` reads it, and
 leaves word here when it wants the fetcher to look at a folder again. Keys, `{tqimap}:` before each:
 
-    folder:<mailbox>:<folder>  hash    the fields of `Folder`
+    folder:<mailbox>:<folder>  hash    the fields of `Folder`;  folders  set of those keys' ends
     missing:<place>            hash    uid -> runs in which the server gave nothing for it
-    not-before:<mailbox>       string  Unix time until which the server wants to be left alone
+    not-before                 hash    mailbox -> Unix time until which to leave its server alone
     audit-wanted               string  Unix time: folders audited before are due
 """
 
@@ -78,20 +78,22 @@ class Folders:
 
     def recall(self, mailbox: str, folder: str) -> Folder | None:
         """Return what is remembered of a folder; None if Redis is new to it, or new."""
-        return self._read(self._folder_key(mailbox, folder))
+        return self._read(_name(mailbox, folder))
 
     def remember(self, folder: Folder) -> None:
         """Remember *folder* in the place of what was."""
         facts: dict[Any, Any] = asdict(folder)
-        key = self._folder_key(facts.pop("mailbox"), facts.pop("folder"))
-        with answering(self._redis):
-            self._redis.hset(key, mapping=facts)
+        name = _name(facts.pop("mailbox"), facts.pop("folder"))
+        with answering(self._redis), self._redis.pipeline() as pipeline:
+            pipeline.hset(f"{self._base}folder:{name}", mapping=facts)
+            pipeline.sadd(f"{self._base}folders", name)
+            pipeline.execute()
 
     def every(self) -> list[Folder]:
         """Return all folders that were ever fetched with this Redis."""
         with answering(self._redis):
-            keys = sorted(self._redis.scan_iter(f"{self._base}folder:*", count=CHUNK))
-        return [found for key in keys if (found := self._read(key.decode())) is not None]
+            names = cast("set[bytes]", self._redis.smembers(f"{self._base}folders"))
+        return [found for name in sorted(names) if (found := self._read(name.decode())) is not None]
 
     def shas(
         self, mailbox: str, folder: str, uidvalidity: int, uids: Iterable[int]
@@ -156,23 +158,22 @@ class Folders:
         """Remember that the server of *mailbox* is to be left alone for *seconds*."""
         until = self.now() + seconds
         with answering(self._redis):
-            self._redis.set(self._throttle_key(mailbox), until, px=max(1, int(seconds * 1000)))
+            self._redis.hset(f"{self._base}not-before", mailbox, str(until))
 
     def held_off(self) -> dict[str, float]:
         """Return until when each mailbox is left alone, for those that are."""
         with answering(self._redis):
-            prefix = self._throttle_key("")
-            keys = [key.decode() for key in self._redis.scan_iter(f"{prefix}*", count=CHUNK)]
-            until = {key: cast("bytes | None", self._redis.get(key)) for key in keys}
-        return {unquote(key[len(prefix) :]): float(at) for key, at in until.items() if at}
+            found = cast("dict[bytes, bytes]", self._redis.hgetall(f"{self._base}not-before"))
+        now = self.now() if found else 0
+        return {name.decode(): float(at) for name, at in found.items() if float(at) > now}
 
-    def _read(self, key: str) -> Folder | None:
+    def _read(self, name: str) -> Folder | None:
         with answering(self._redis):
-            found = cast("dict[bytes, bytes]", self._redis.hgetall(key))
-        facts = {name.decode(): value.decode() for name, value in found.items()}
+            found = cast("dict[bytes, bytes]", self._redis.hgetall(f"{self._base}folder:{name}"))
+        facts = {key.decode(): value.decode() for key, value in found.items()}
         if not facts:
             return None
-        mailbox, folder = key.removeprefix(f"{self._base}folder:").split(":")
+        mailbox, folder = name.split(":")
         return Folder(
             mailbox=unquote(mailbox),
             folder=unquote(folder),
@@ -184,8 +185,6 @@ class Folders:
             left=facts["left"],
         )
 
-    def _folder_key(self, mailbox: str, folder: str) -> str:
-        return f"{self._base}folder:{quote(mailbox, safe='')}:{quote(folder, safe='')}"
 
-    def _throttle_key(self, mailbox: str) -> str:
-        return f"{self._base}not-before:{quote(mailbox, safe='')}"
+def _name(mailbox: str, folder: str) -> str:
+    return f"{quote(mailbox, safe='')}:{quote(folder, safe='')}"
