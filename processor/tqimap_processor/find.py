@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING
 
 from tqimap_processor import places, tricks
 from tqimap_processor.artefact import Problem
+from tqimap_processor.context import ASIDE, Context
 from tqimap_processor.extract import extract
 from tqimap_processor.report import Sighting
 
@@ -48,6 +49,7 @@ _DOUBTS = frozenset(
         places.TRANSPORT,
         places.PICTURE,
         HIDDEN,
+        ASIDE,
     }
 )
 _HARMLESS = frozenset(
@@ -149,10 +151,12 @@ def _seen(artefact: Artefact) -> Iterator[_Seen]:
 
 def _in_text(artefact: str, span: Span, roles: frozenset[str]) -> Iterator[_Seen]:
     link_end = 0
+    around: Context | None = None
     for hit in extract(span.text):
+        around = around or Context(span.text)
         text = span.text[hit.start : hit.end]
         place = Sighting(artefact, span.where, hit.start, hit.end, text)
-        flags = hit.flags | roles
+        flags = hit.flags | roles | around.at(hit.start)
         if hit.type == "URL":
             link_end = max(link_end, hit.end)
         elif hit.end <= link_end:

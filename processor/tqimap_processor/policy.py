@@ -1,9 +1,14 @@
 """Decide what becomes of an indicator, and say why in a sentence.
 
 Pure: an indicator, the mail's envelope and the operator's lists in, a decision out. The rules are
-asked in order and the first with an opinion decides: the operator's word first (deny before allow),
-then what can never be an indicator, then this mail's own machinery, then doubts. Nothing is
-dropped: what is skipped is reported with its reason.
+asked in order and the first with an opinion decides: the operator's word first (deny, allow, own),
+then what can never be an indicator, then defanging, then this mail's own machinery, then doubts.
+Nothing is dropped: what is skipped is reported with its reason.
+
+A defanged indicator was written so that nobody clicks it: somebody means it as one. That outweighs
+every list but the operator's own and every doubt: schemas, gateways, recipients, MISP's warning
+lists, file-like names. It does not outweigh that a private or loopback address means nothing
+outside its network; a name reserved for documentation is reviewed instead of skipped.
 """
 
 from __future__ import annotations
@@ -14,7 +19,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
-from tqimap_processor import find, known, lists, places, tricks
+from tqimap_processor import context, find, known, lists, places, tricks, warninglists
 from tqimap_processor.report import Action, Decision
 
 
@@ -22,6 +27,7 @@ if TYPE_CHECKING:
     from tqimap_processor.find import Indicator
     from tqimap_processor.lists import Entries
     from tqimap_processor.report import Message
+    from tqimap_processor.warninglists import WarningList
     from tqimap_shared.settings import Policy
 
 
@@ -38,14 +44,16 @@ class Rules:
     own: Entries
     allow: Entries
     deny: Entries
+    warnings: tuple[WarningList, ...] = ()
 
     @classmethod
     def of(cls, policy: Policy) -> Rules:
-        """Compile *policy*."""
+        """Compile *policy*. Raises SettingsError if a list cannot be read or could be slow."""
         return cls(
             own=lists.Entries.of((*policy.own_domains, *policy.own_networks)),
             allow=lists.Entries.of(policy.allow),
             deny=lists.Entries.of(policy.deny),
+            warnings=warninglists.load(tuple(policy.warning_lists), policy.warning_lists_dir),
         )
 
 
@@ -165,6 +173,15 @@ def _gateway(case: _Case) -> _Verdict | None:
     )
 
 
+def _warned(case: _Case) -> _Verdict | None:
+    one = case.indicator
+    for listed in case.rules.warnings:
+        if entry := listed.match(one.type, one.value, case.host):
+            said = f"{listed.name}, version {listed.version}: {entry}"
+            return Action.REVIEW, f"A MISP warning list has it ({said})."
+    return None
+
+
 def _transport(case: _Case) -> _Verdict | None:
     if not case.has(places.TRANSPORT):
         return None
@@ -184,6 +201,14 @@ def _header(case: _Case) -> _Verdict | None:
         return Action.REVIEW, "A subject alone proves nothing, but finds mails of one campaign."
     if case.indicator.type == find.MAILER:
         return Action.REVIEW, "A mail program alone proves nothing, but may mark a campaign."
+    return None
+
+
+def _in_context(case: _Case) -> _Verdict | None:
+    if case.has(context.LISTED) and not case.has("version-like", "truncated"):
+        return Action.UPLOAD, "Stands under a heading for indicators, in a table or in code."
+    if case.has(context.ASIDE):
+        return Action.REVIEW, "Stands only in a signature, a disclaimer or what follows one."
     return None
 
 
@@ -229,9 +254,11 @@ _RULES = (
     _recipient,
     _schema,
     _gateway,
+    _warned,
     _file,
     _transport,
     _header,
+    _in_context,
     _doubtful,
     _implied,
     _otherwise,

@@ -315,3 +315,9 @@ class Policy(Section):
     own_networks: list[Line] = Field([], description="the organisation's networks: skipped")
     allow: list[Line] = Field([], description="never uploaded: domain, address, network or value")
     deny: list[Line] = Field([], description="always uploaded: domain, address, network or value")
+    warning_lists: list[Line] = Field(
+        [], description="MISP warning lists by name; what they have is reviewed unless defanged"
+    )
+    warning_lists_dir: str = Field(
+        "", description="directory of MISP's warning lists; empty: the package pymispwarninglists"
+    )

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import json
+from typing import TYPE_CHECKING
+
 import pytest
 from fixtures.built_mail import decision, mail, report
 
@@ -9,7 +12,12 @@ from tqimap_processor.find import Indicator
 from tqimap_processor.lists import Entries
 from tqimap_processor.policy import Rules, decide
 from tqimap_processor.report import Action, Decision, Message, Sighting
+from tqimap_shared.errors import SettingsError
 from tqimap_shared.settings import Policy
+
+
+if TYPE_CHECKING:
+    from pathlib import Path
 
 
 MESSAGE = Message(
@@ -80,6 +88,13 @@ def _decide(
         ("Filename", "run.exe", (), Action.UPLOAD),
         ("Filename", "list.xml", (), Action.REVIEW),
         ("CVE", "CVE-2024-3400", (), Action.UPLOAD),
+        ("FQDN", "readme.md", ("file-like", "listed"), Action.UPLOAD),
+        ("FQDN", "bad-house.com", ("in-address", "listed"), Action.UPLOAD),
+        ("IP Address", "1.2.3.4", ("version-like", "listed"), Action.SKIP),
+        ("IP Address", "10.1.2.3", ("listed",), Action.SKIP),
+        ("URL", "http://www.w3.org/1999/xhtml", ("listed",), Action.SKIP),
+        ("FQDN", "bad-house.com", ("aside",), Action.REVIEW),
+        ("FQDN", "bad-house.com", ("aside", "defanged"), Action.UPLOAD),
         ("FQDN", "relay.net-work.com", ("transport",), Action.SKIP),
         ("IP Address", "8.8.4.4", ("transport",), Action.SKIP),
         ("IP Address", "8.8.4.4", ("transport", "origin"), Action.REVIEW),
@@ -179,3 +194,70 @@ def test_relays_are_skipped_and_the_origin_is_reviewed() -> None:
     assert decision(outcome, "sender-house.com").action is Action.REVIEW
     assert decision(outcome, "soc@our-place.net").action is Action.SKIP
     assert decision(outcome, "1@sender-house.com").action is Action.SKIP
+
+
+def test_expressions_match_whole_values() -> None:
+    """A regular expression covers a value as a whole, letter case aside, and is named."""
+    policy = Policy(allow=[r"/[^.]*+\.good-house[0-9]+\.com/"])
+    outcome = _decide("FQDN", "www.good-house7.com", policy=policy)
+    assert outcome.action is Action.SKIP
+    assert "good-house" in outcome.reason
+    assert _decide("FQDN", "www.good-house7.com.bad.net", policy=policy).action is Action.UPLOAD
+
+
+@pytest.mark.parametrize(
+    "pattern", [r"(a+)+", r"(?:ab)*c", r".*a.*", r"(a)\1", r"(?=a)a", "[", "a" * 201, "a?" * 5]
+)
+def test_expressions_that_could_be_slow_are_refused(pattern: str) -> None:
+    """What could backtrack, or is no expression at all, is a fault of the settings."""
+    with pytest.raises(SettingsError):
+        Rules.of(Policy(deny=[f"/{pattern}/"]))
+
+
+def test_many_networks_cost_little() -> None:
+    """A list of networks is looked up by prefix length, and finds what lies within any of them."""
+    entries = Entries.of([f"11.{a}.{b}.0/24" for a in range(200) for b in range(100)])
+    assert entries.match("", "11.7.9.200") == "11.7.9.0/24"
+    assert entries.match("", "11.7.9.0/25") == "11.7.9.0/24"
+    assert entries.match("", "11.7.0.0/16") == ""
+    assert entries.match("", "12.7.9.200") == ""
+
+
+def _warning_list(directory: Path, name: str, kind: str, entries: list[str], about: str) -> None:
+    folder = directory / "lists" / name
+    folder.mkdir(parents=True)
+    content = {"type": kind, "list": entries, "version": 7, "matching_attributes": about.split()}
+    (folder / "list.json").write_text(json.dumps(content))
+
+
+def test_warning_lists_are_reviewed_unless_defanged(tmp_path: Path) -> None:
+    """MISP's lists are matched by their kind; list, version and entry are named."""
+    _warning_list(tmp_path, "top", "hostname", ["big-house.com"], "domain hostname url")
+    _warning_list(tmp_path, "exact", "string", ["one.net", ".two.net"], "hostname")
+    _warning_list(tmp_path, "nets", "cidr", ["8.8.4.0/24"], "ip-src")
+    _warning_list(tmp_path, "parts", "substring", ["track"], "url")
+    _warning_list(tmp_path, "shapes", "regex", ["(a+)+", "x[0-9]+\\.com"], "hostname")
+    policy = Policy(
+        warning_lists=["top", "exact", "nets", "parts", "shapes"], warning_lists_dir=str(tmp_path)
+    )
+    for kind, value, listed in [
+        ("FQDN", "www.big-house.com", "top"),
+        ("URL", "http://www.big-house.com/x", "top"),
+        ("FQDN", "one.net", "exact"),
+        ("FQDN", "a.two.net", "exact"),
+        ("IP Address", "8.8.4.9", "nets"),
+        ("URL", "http://bad-house.com/Track/1", "parts"),
+        ("FQDN", "x12.com", "shapes"),
+    ]:
+        outcome = _decide(kind, value, policy=policy)
+        assert outcome.action is Action.REVIEW, value
+        assert f"({listed}, version 7: " in outcome.reason
+        assert _decide(kind, value, "defanged", policy=policy).action is Action.UPLOAD
+    for kind, value in [("FQDN", "a.one.net"), ("URL", "http://one.net/"), ("FQDN", "aaa")]:
+        assert _decide(kind, value, policy=policy).action is Action.UPLOAD
+
+
+def test_a_missing_warning_list_is_a_fault_of_the_settings(tmp_path: Path) -> None:
+    """A list that is not there stops the process with a sentence instead of deciding nothing."""
+    with pytest.raises(SettingsError, match="not-there"):
+        Rules.of(Policy(warning_lists=["not-there"], warning_lists_dir=str(tmp_path)))
