@@ -1,6 +1,6 @@
 """The driver `tqIMAP`: the first run enrols, later runs fetch once and exit.
 
-argparse, because the guide of 2018 shows argparse's help. Only this module prints and exits.
+argparse, because the guide of 2018 shows argparse's help.
 """
 
 from __future__ import annotations
@@ -8,7 +8,6 @@ from __future__ import annotations
 import argparse
 import logging
 import os
-import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -16,6 +15,7 @@ from tqimap_fetcher import connector, enrol, run, state
 from tqimap_shared import __version__, log
 from tqimap_shared import settings as settings_module
 from tqimap_shared.errors import NotWritable, TqimapError
+from tqimap_shared.program import Program
 from tqimap_shared.threatq import Session
 
 
@@ -79,33 +79,8 @@ def parser() -> argparse.ArgumentParser:
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run the driver and return its exit status."""
     options = parser().parse_args(arguments)
-    try:
-        log.configure(PROGRAM, options.loglocation, options.verbosity)
-    except TqimapError as error:
-        return _tell(str(error), error.status)
-    try:
-        _must_be_usable(options.config)
-        return _run(options)
-    except TqimapError as error:
-        return _complain(str(error), options, error.status)
-    except KeyboardInterrupt:
-        return _complain("interrupted; what was fetched is safe.", options, 130)
-    except Exception:
-        # a bug: the traceback goes to the log, which blots out secrets; a person gets one line
-        logger.exception("Unexpected fault")
-        return _complain("unexpected fault; the log has the details.", options, TqimapError.status)
-
-
-def _complain(sentence: str, options: argparse.Namespace, status: int) -> int:
-    """Tell a person; the log too, unless that is the same console."""
-    if options.loglocation != log.STDOUT:
-        logger.critical("%s", sentence)
-    return _tell(sentence, status)
-
-
-def _tell(sentence: str, status: int) -> int:
-    print(f"{PROGRAM}: {log.scrub(sentence)}", file=sys.stderr)
-    return status
+    program = Program(PROGRAM, logger, options.loglocation)
+    return program.run(lambda: _run(options, program), verbosity=options.verbosity)
 
 
 def _must_be_usable(directory: Path) -> None:
@@ -116,11 +91,12 @@ def _must_be_usable(directory: Path) -> None:
         raise NotWritable(subject, "must be readable and writable.")
 
 
-def _run(options: argparse.Namespace) -> int:
+def _run(options: argparse.Namespace, program: Program) -> int:
+    _must_be_usable(options.config)
     memory = state.load(options.config)
     memory.last_run, memory.last_error = state.now(), ""
     try:
-        return _enrol_or_fetch(options, memory)
+        return _enrol_or_fetch(options, program, memory)
     except TqimapError as error:
         memory.last_error = log.scrub(str(error))
         raise
@@ -128,7 +104,7 @@ def _run(options: argparse.Namespace) -> int:
         state.save(options.config, memory)
 
 
-def _enrol_or_fetch(options: argparse.Namespace, memory: state.State) -> int:
+def _enrol_or_fetch(options: argparse.Namespace, program: Program, memory: state.State) -> int:
     loaded = settings_module.load(options.config)
     settings = enrol.complete(loaded, root=options.root, name=options.files)
     asked = settings.threatq != loaded.threatq
@@ -142,7 +118,7 @@ def _enrol_or_fetch(options: argparse.Namespace, memory: state.State) -> int:
     _compare(settings.files, loaded.files)
     faults = run.fetch_all(connector.mailboxes(settings, found), settings, options.config, memory)
     for fault in faults[1:]:
-        _complain(str(fault), options, fault.status)
+        program.complain(str(fault), fault.status)
     if faults:
         raise faults[0]
     return 0

@@ -16,7 +16,8 @@ from typing import TYPE_CHECKING
 from tqimap_processor import prefork, slot, worker
 from tqimap_shared import __version__, log, store
 from tqimap_shared import settings as settings_module
-from tqimap_shared.errors import SettingsError, TqimapError
+from tqimap_shared.errors import SettingsError
+from tqimap_shared.program import Program
 
 
 if TYPE_CHECKING:
@@ -93,21 +94,8 @@ def parser() -> argparse.ArgumentParser:
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run the worker and return its exit status."""
     options = parser().parse_args(arguments)
-    try:
-        log.configure(PROGRAM, options.loglocation, options.verbosity)
-    except TqimapError as error:
-        return _tell(str(error), error.status)
-    try:
-        _work(options)
-    except TqimapError as error:
-        return _complain(str(error), options, error.status)
-    except KeyboardInterrupt:
-        return 130
-    except Exception:
-        # a bug: the traceback goes to the log, which blots out secrets; a person gets one line
-        logger.exception("Unexpected fault")
-        return _complain("unexpected fault; the log has the details.", options, TqimapError.status)
-    return 0
+    program = Program(PROGRAM, logger, options.loglocation)
+    return program.run(lambda: _work(options), verbosity=options.verbosity)
 
 
 def load(options: argparse.Namespace) -> Settings:
@@ -126,7 +114,7 @@ def load(options: argparse.Namespace) -> Settings:
     return settings.model_copy(update={"files": files})
 
 
-def _work(options: argparse.Namespace) -> None:
+def _work(options: argparse.Namespace) -> int:
     settings = load(options)
     client = store.connect(settings.redis)
     for sentence in store.check(client):
@@ -137,18 +125,7 @@ def _work(options: argparse.Namespace) -> None:
         kind = partial(prefork.PreforkWorker, jobs_per_fork=options.jobs_per_fork)
     own = slot.take(realm, options.name or "")
     worker.run(client, settings, own, burst=options.burst, kind=kind)
-
-
-def _complain(sentence: str, options: argparse.Namespace, status: int) -> int:
-    """Tell a person; the log too, unless that is the same console."""
-    if options.loglocation != log.STDOUT:
-        logger.critical("%s", sentence)
-    return _tell(sentence, status)
-
-
-def _tell(sentence: str, status: int) -> int:
-    print(f"{PROGRAM}: {log.scrub(sentence)}", file=sys.stderr)
-    return status
+    return 0
 
 
 def _name(text: str) -> str:
