@@ -250,9 +250,16 @@ class Ledger:
         """Forget what is past its time: at most TRIM raws and TRIM records in one call."""
         worker = self._settings
         raws, mails = self._run(
-            "trim", worker.done_days * DAY, worker.raw_days * DAY, worker.raw_bytes, TRIM
+            "trim", worker.done_days * DAY, worker.raw_days * DAY, self._room(), TRIM
         )
         return Trimmed(int(raws), int(mails))
+
+    def _room(self) -> int:
+        """Return how many bytes of done mails may be kept: no new mail must wait for their end."""
+        with answering(self._redis):
+            most = int(self._redis.info("memory").get("maxmemory", 0))
+        limit = self._settings.raw_bytes
+        return min(limit, int(most * self._settings.raw_share)) if most else limit
 
     @property
     def _lease_ms(self) -> int:

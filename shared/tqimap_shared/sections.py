@@ -201,6 +201,7 @@ class Worker(Section):
     )
     raw_days: float = Field(30, ge=0, description="days that a done mail's raw bytes are kept")
     raw_bytes: int = Field(256 * MIB, ge=0, description="bytes of done mails kept, at most")
+    raw_share: Share = Field(0.2, description="share of Redis' maxmemory that they may take")
     done_days: Seconds = Field(180, description="days that a done mail is remembered")
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import random
 import signal
 import time
 from dataclasses import replace
@@ -429,6 +430,24 @@ def test_trim_drops_kept_bytes_by_age_and_by_size(redis: Redis) -> None:
     assert ledger.trim().raws == 1
     counts = ledger.counts()
     assert (counts.done, counts.kept, counts.kept_bytes) == (4, 1, packed)
+
+
+def test_kept_bytes_leave_room_for_new_mail(redis: Redis) -> None:
+    """What is kept for replays has a share of maxmemory: fetching must not wait for its end."""
+    packed = 4000  # of random bytes that do not compress
+    least = redis.config_get("maxmemory")["maxmemory"]
+    try:
+        redis.config_set("maxmemory", 2**30)
+        ledger = Ledger(redis, settings=Worker(raw_share=3 * packed / 2**30))
+        for number in range(1, 5):
+            one = Envelope.seal(Location("m", "INBOX", 1, number), random.randbytes(packed - 20))
+            ledger.admit([one])
+            take(ledger, one).done({})
+        assert ledger.trim().raws == 1
+        redis.config_set("maxmemory", 0)
+        assert ledger.trim().raws == 0
+    finally:
+        redis.config_set("maxmemory", least)
 
 
 @pytest.mark.parametrize("keep", [{"raw_days": 0}, {"raw_bytes": 0}])
