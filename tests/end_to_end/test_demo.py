@@ -45,10 +45,11 @@ def gone(pids: set[int]) -> bool:
 
 
 def test_check(tmp_path: Path) -> None:
-    """`--check` ends with a line of JSON and status 0, with the other table of type ids too."""
+    """`--check` ends with JSON and status 0, with the other type ids and beside real settings."""
+    real = {"TQIMAP_REDIS__URL": "redis://127.0.0.1:1/0", "TQIMAP_FILES__NAME": "real"}
     done = subprocess.run(
         [*DEMO, "--check", "--types", "G2"],
-        env={**clean(os.environ), "TMPDIR": str(tmp_path)},
+        env={**clean(os.environ), **real, "TMPDIR": str(tmp_path)},
         capture_output=True,
         text=True,
         timeout=120,

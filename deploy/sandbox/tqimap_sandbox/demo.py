@@ -89,7 +89,7 @@ class _Stage:
         with self.console.status(f"{sentence} ..."):
             done = subprocess.run(
                 [part.program(name), "-c", str(self.directory), "-v", "2", *options],
-                env={**os.environ, **environment},
+                env={**_surroundings(), **environment},
                 capture_output=True,
                 text=True,
                 timeout=PROGRAM_SECONDS,
@@ -98,6 +98,19 @@ class _Stage:
         if done.returncode:
             raise RuntimeError(f"{name} ended with {done.returncode}: {done.stderr or done.stdout}")
         self.console.print(f"  {sentence}: {time.monotonic() - began:.1f} s")
+
+
+def _surroundings() -> dict[str, str]:
+    """Return the environment without settings: they may be those of a real installation here.
+
+    Those of the policy pass: they touch nothing else, and let one see what they do.
+    """
+    ours, harmless = ("TQIMAP_", "CREDENTIALS_DIRECTORY", "REDIS_URL"), "TQIMAP_POLICY__"
+    return {
+        name: value
+        for name, value in os.environ.items()
+        if name.startswith(harmless) or not name.startswith(ours)
+    }
 
 
 def _show(stage: _Stage, options: argparse.Namespace, began: float) -> int:
