@@ -42,7 +42,7 @@ def open_onenote(source: Source) -> Opened:
             room -= len(data)
             children.append(Child(f"part-{len(children) + 1}", data, "onenote-file"))
     rest.append(source.data[place:])
-    outside = b"\n".join(rest)
+    outside = b"\0".join(rest)
     text = runs.text(outside)
     names = "\n".join(dict.fromkeys(_names(outside)))
     spans = (Span("text", text), Span("file names", names))

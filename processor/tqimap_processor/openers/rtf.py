@@ -137,6 +137,8 @@ class _Reading:
                 self._text(text)
             elif byte:
                 self._text(bytes([int(byte, 16)]))
+            elif symbol == b"*" and self._place == _OBJECT:
+                self._place = _SILENT
             elif symbol and symbol != b"*":
                 self._symbol(symbol)
 
@@ -221,7 +223,7 @@ class _Reading:
         if package := ole_objects.package(found.content):
             return Child(package[0], package[2], "ole-package")
         if detect(found.content) == "unknown":
-            self._write(runs.text(found.content) + "\n", "object")
+            self._write(runs.text(found.content) + "\n", "object text")
         if found.link:
             self._write(found.link + "\n", "object link")
         return Child(found.program, found.content, "rtf-object") if found.content else None
