@@ -8,54 +8,26 @@ from __future__ import annotations
 
 import os
 from pathlib import Path
-from typing import Annotated, Literal, Self
+from typing import Literal, Self
 
-from pydantic import (
-    AfterValidator,
-    BaseModel,
-    ConfigDict,
-    Field,
-    SecretStr,
-    ValidationError,
-    model_validator,
-)
+from pydantic import BaseModel, ConfigDict, Field, SecretStr, ValidationError, model_validator
 
 from tqimap_shared.errors import NotWritable, SettingsError
+from tqimap_shared.values import (
+    MIB,
+    NO_SECRET,
+    Count,
+    Inside,
+    Line,
+    Port,
+    Seconds,
+    Secret,
+    Share,
+)
 
 
 CONNECTOR = "Intelligence Mailbox"
-MIB = 2**20
 DEFAULT_REDIS = "redis://127.0.0.1:6379/0"
-
-
-def _one_line(value: str) -> str:
-    # such a value would end an IMAP or SOCKS command early and begin another
-    if any(c in value for c in "\r\n\0"):
-        raise ValueError("must not contain line breaks or NUL")
-    return value.strip()
-
-
-def _one_line_secret(value: SecretStr) -> SecretStr:
-    if any(c in value.get_secret_value() for c in "\r\n\0"):
-        raise ValueError("must not contain line breaks or NUL")
-    return value
-
-
-def _inside(value: str) -> str:
-    path = Path(value)
-    if path.is_absolute() or ".." in path.parts or not path.name:
-        raise ValueError("must name a directory below the root")
-    return str(path)
-
-
-Line = Annotated[str, AfterValidator(_one_line)]
-Secret = Annotated[SecretStr, AfterValidator(_one_line_secret)]
-Inside = Annotated[Line, AfterValidator(_inside)]
-Port = Annotated[int, Field(ge=1, le=65535)]
-Count = Annotated[int, Field(ge=1)]
-Share = Annotated[float, Field(gt=0, le=1)]
-Seconds = Annotated[float, Field(gt=0)]
-NO_SECRET = SecretStr("")
 
 
 class Section(BaseModel):

@@ -1,0 +1,41 @@
+"""What a setting's value may be."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+from pydantic import AfterValidator, Field, SecretStr
+
+
+MIB = 2**20
+
+
+def _one_line(value: str) -> str:
+    # such a value would end an IMAP or SOCKS command early and begin another
+    if any(c in value for c in "\r\n\0"):
+        raise ValueError("must not contain line breaks or NUL")
+    return value.strip()
+
+
+def _one_line_secret(value: SecretStr) -> SecretStr:
+    if any(c in value.get_secret_value() for c in "\r\n\0"):
+        raise ValueError("must not contain line breaks or NUL")
+    return value
+
+
+def _inside(value: str) -> str:
+    path = Path(value)
+    if path.is_absolute() or ".." in path.parts or not path.name:
+        raise ValueError("must name a directory below the root")
+    return str(path)
+
+
+Line = Annotated[str, AfterValidator(_one_line)]
+Secret = Annotated[SecretStr, AfterValidator(_one_line_secret)]
+Inside = Annotated[Line, AfterValidator(_inside)]
+Port = Annotated[int, Field(ge=1, le=65535)]
+Count = Annotated[int, Field(ge=1)]
+Share = Annotated[float, Field(gt=0, le=1)]
+Seconds = Annotated[float, Field(gt=0)]
+NO_SECRET = SecretStr("")
