@@ -25,12 +25,14 @@ class Span:
     """A piece of decoded text and its place inside its artefact.
 
     *where* is for people and stable: `text`, `header subject`, `a@href`, `page 3`, `comment`.
-    Offsets of findings count characters in *text*. *hidden* text is not shown to a reader.
+    Offsets of findings count characters in *text*. *hidden* text is not shown to a reader. *typed*
+    is the ThreatQ type that the artefact itself gives the whole text, if it gives one.
     """
 
     where: str
     text: str
     hidden: bool = False
+    typed: str = ""
 
 
 @dataclass(frozen=True, slots=True)

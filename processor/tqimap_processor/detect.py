@@ -65,7 +65,7 @@ _SIGNATURES = (
 _SIGNATURES_INSIDE = (
     (4, b"ftypheic", "heif"),
     (4, b"ftypmif1", "heif"),
-    (4, b"ftypavif", "heif"),
+    (4, b"ftypavif", "avif"),
     (8, b"WEBPVP8", "webp"),
     (6, b"\0\0\0\0\x36\0\0\0", "bmp"),
     (257, b"ustar", "tar"),
@@ -126,6 +126,17 @@ _HTML = re.compile(
     rb"|span|img|a\s|p>|br|h[1-6]\b)",
     re.DOTALL,
 )
+_XML = re.compile(rb"\s*(?:<\?xml[\s?]|<!--|<!DOCTYPE\s|<[A-Za-z_][\w:.-]{0,100}[\s/>])")
+_SVG = re.compile(rb"(?i)<(?:\w{1,20}:)?svg[\s>]")
+_JSON = re.compile(rb"\s*(?:\{\s*[\"}]|\[\s*[\"{\[\]])")
+_STRUCTURED = (
+    (re.compile(rb"\A\s*BEGIN:VCALENDAR\b", re.IGNORECASE), "calendar"),
+    (re.compile(rb"\A\s*BEGIN:VCARD\b", re.IGNORECASE), "vcard"),
+    (re.compile(rb"^\s{0,20}\[InternetShortcut\]", re.IGNORECASE | re.MULTILINE), "url"),
+    (re.compile(rb"\A\s*(?:#[^\n]*\n\s*)*\[Desktop Entry\]"), "desktop"),
+    (re.compile(rb"\AWEB[ \t]*\r?\n[ \t]*\d*[ \t]*\r?\n[ \t]*[A-Za-z]"), "iqy"),
+)
+_TABLES = frozenset({"text/csv", "text/tab-separated-values", "application/csv"})
 _FIELD = re.compile(rb"(?:From [^\r\n]*|>?[!-9;-~]{1,76}[ \t]*:)")
 _MAIL_FIELDS = frozenset(
     b"from to cc subject date received return-path message-id mime-version content-type "
@@ -218,16 +229,43 @@ def _elsewhere(data: bytes) -> str:
 
 def _text(data: bytes, declared_type: str) -> str:
     if data.startswith(_UTF16):
-        return "html" if _HTML.match(data[: _TEXT_WINDOW * 2 : 2].lstrip(b"\xff\xfe")) else "text"
+        narrow = data[: _TEXT_WINDOW * 2].translate(None, b"\0\xff\xfe")
+        return "html" if _HTML.match(narrow) else _structured(narrow, narrow[-99:], "") or "text"
     declared = declared_type.lower()
     if not _is_text(data[:_TEXT_WINDOW]):
         return "text" if declared.startswith("text/") and _is_wide(data) else "unknown"
     if _is_mail(data, declared):
         return "mail"
+    if _is_archived_page(data):
+        return "mhtml"
     head = data[:_TEXT_WINDOW].removeprefix(b"\xef\xbb\xbf")
     if declared in {"text/html", "application/xhtml+xml"} or _HTML.match(head):
         return "html"
-    return "text"
+    return _structured(head, data[-99:], declared) or "text"
+
+
+def _structured(head: bytes, tail: bytes, declared: str) -> str:
+    """Tell text that programs read; *tail* is its last bytes."""
+    for pattern, kind in _STRUCTURED:
+        if pattern.search(head):
+            return kind
+    if _JSON.match(head) and tail.rstrip().endswith((b"}", b"]")):
+        return "json"
+    if _XML.match(head) and tail.rstrip(b"\0 \t\r\n").endswith(b">"):
+        return "svg" if _SVG.search(head) else "xml"
+    return "csv" if declared in _TABLES or _is_table(head) else ""
+
+
+def _is_table(head: bytes) -> bool:
+    """Demand several lines of the same many columns; prose has commas too."""
+    lines = [line for line in head.splitlines()[:12] if line.strip()][:10]
+    if len(lines) < 3:
+        return False
+    return any(
+        line_counts[0] >= 2 and len(set(line_counts)) == 1
+        for one in (b",", b";", b"\t")
+        if (line_counts := [line.count(one) for line in lines])
+    )
 
 
 def _is_text(head: bytes) -> bool:
@@ -249,6 +287,13 @@ def _is_mail(data: bytes, declared: str) -> bool:
         return bool(names & _MAIL_FIELDS)
     needed = _STRONG_FIELDS if declared in {"text/plain", "text/html"} else _MAIL_FIELDS
     return len(names & _MAIL_FIELDS) >= 3 and bool(names & needed)
+
+
+def _is_archived_page(data: bytes) -> bool:
+    """Tell a saved page: MIME without anything of a letter."""
+    lines = data[:_TEXT_WINDOW].lstrip(b"\r\n \t").splitlines()[:_FIELDS_READ]
+    names = set(_field_names(lines))
+    return names >= {b"mime-version", b"content-type"} and b"multipart/" in data[:_TEXT_WINDOW]
 
 
 def _field_names(lines: list[bytes]) -> Iterator[bytes]:

@@ -13,7 +13,7 @@ from collections import defaultdict
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
-from tqimap_processor import places, tricks
+from tqimap_processor import places, tricks, typed
 from tqimap_processor.artefact import Problem
 from tqimap_processor.context import ASIDE, Context
 from tqimap_processor.extract import extract
@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
     from tqimap_processor.artefact import Artefact, Span
+    from tqimap_processor.extract import Finding
     from tqimap_shared.settings import Limits
 
 
@@ -33,6 +34,7 @@ FILENAME = "Filename"
 HASHES = {"MD5": "md5", "SHA-1": "sha1", "SHA-256": "sha256"}
 ATTACHED = "attached"
 HIDDEN = "hidden"
+TYPED = "typed"
 _HEADERS = {
     "header subject": SUBJECT,
     "header x-mailer": MAILER,
@@ -53,7 +55,10 @@ _DOUBTS = frozenset(
     }
 )
 _HARMLESS = frozenset(
-    {"text", "mail", "empty", "png", "jpeg", "gif", "bmp", "webp", "tiff", "heif", "font"}
+    {
+        *("text", "mail", "empty", "png", "jpeg", "gif", "bmp", "webp", "tiff", "heif", "font"),
+        *("json", "xml", "csv", "calendar", "vcard"),
+    }
 )
 _CONTENT = frozenset({"mail", "body", "nested-mail"})
 # the names that openers give to what has none
@@ -150,9 +155,13 @@ def _seen(artefact: Artefact) -> Iterator[_Seen]:
 
 
 def _in_text(artefact: str, span: Span, roles: frozenset[str]) -> Iterator[_Seen]:
+    hits = extract(span.text)
+    if span.typed and (seen := _typed(artefact, span, roles, hits)):
+        yield seen
+        return
     link_end = 0
     around: Context | None = None
-    for hit in extract(span.text):
+    for hit in hits:
         around = around or Context(span.text)
         text = span.text[hit.start : hit.end]
         place = Sighting(artefact, span.where, hit.start, hit.end, text)
@@ -163,6 +172,22 @@ def _in_text(artefact: str, span: Span, roles: frozenset[str]) -> Iterator[_Seen
             # a digest or file name in a link: the extractor tells this of hosts only
             flags |= {places.IN_URL}
         yield _Seen(hit.type, hit.value, place, flags, hit.attributes)
+
+
+def _typed(
+    artefact: str, span: Span, roles: frozenset[str], hits: Iterable[Finding]
+) -> _Seen | None:
+    """Take the artefact's word for what *span* is, in the spelling of *hits* where they agree.
+
+    Return None where it cannot be that.
+    """
+    place = Sighting(artefact, span.where, 0, len(span.text), span.text)
+    flags = roles | {TYPED}
+    for hit in hits:
+        if hit.type == span.typed and (hit.start, hit.end) == (0, len(span.text)):
+            return _Seen(hit.type, hit.value, place, flags | hit.flags - _DOUBTS, hit.attributes)
+    found = typed.canonical(span.typed, span.text)
+    return _Seen(*found, place, flags) if found else None
 
 
 def _can_harm(artefact: Artefact) -> bool:

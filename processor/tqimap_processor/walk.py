@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 from tqimap_processor import passwords, tricks
 from tqimap_processor.artefact import Artefact, Child, Opened, Problem, Span
 from tqimap_processor.detect import detect
-from tqimap_processor.openers import Source, open_artefact
+from tqimap_processor.openers import Source, open_artefact, qr
 
 
 if TYPE_CHECKING:
@@ -49,6 +49,7 @@ class _Walk:
         self._limits = limits
         self._first: dict[tuple[str, str, object], str] = {}
         self._named = 1
+        self._images = 0
         self._bytes = limits.unpacked
         self._text = limits.text
         self._passwords: tuple[str, ...] = ()
@@ -116,6 +117,9 @@ class _Walk:
         first = self._first.setdefault(key, pending.id)
         if first != pending.id and child.data:
             return (Problem("duplicate", f"same content as {first}"),)
+        self._images += kind in qr.KINDS
+        if kind in qr.KINDS and self._images > self._limits.images:
+            return (Problem("too-many", f"images after {self._limits.images} not searched"),)
         return ()
 
     def _opened(self, child: Child, kind: str) -> Opened:

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import bz2
 import gzip
+import lzma
 
 import pytest
 from fixtures.built_mail import mail, zipped
@@ -23,7 +25,7 @@ from tqimap_processor.detect import detect
         (b"GIF89a" + bytes(9), "gif"),
         (b"MZ\x90\0\x03" + bytes(90), "exe"),
         (b"\x7fELF" + bytes(9), "elf"),
-        (gzip.compress(b"x"), "gzip"),
+        (gzip.compress(b"x", mtime=0), "gzip"),
         (b"7z\xbc\xaf\x27\x1c" + bytes(9), "7z"),
         (b"Rar!\x1a\x07\x01\0", "rar"),
         (b"L\0\0\0\x01\x14\x02\0" + bytes(9), "lnk"),
@@ -37,7 +39,30 @@ from tqimap_processor.detect import detect
         ("words".encode("utf-16"), "text"),
         (b"MZ is how this sentence begins, and it is long enough to be sixty-four bytes.", "text"),
         (b"name,value\n1,2\n", "text"),
-        (b'{"a": 1}', "text"),
+        (b'{"a": 1}', "json"),
+        (b'\xef\xbb\xbf [ {"a": 1} ]\n', "json"),
+        ('{"a": 1}'.encode("utf-16"), "json"),
+        (b"{braces} and [brackets]", "text"),
+        (b"[1] a note\n[2] another]", "text"),
+        (b"<?xml version='1.0'?><ioc/>", "xml"),
+        (b"<stix:STIX_Package>\n</stix:STIX_Package>\n", "xml"),
+        (b"<svg></svg>", "svg"),
+        (b"<ann@here.org> wrote this.", "text"),
+        (b"a,b,c\n1,2,3\n4,5,6\n", "csv"),
+        (b"Dear Sir, Madam, and all,\nwe are, as ever, glad.\nYours\n", "text"),
+        (b"BEGIN:VCALENDAR\r\n", "calendar"),
+        (b"begin:vcard\n", "vcard"),
+        (b"[{000214A0}]\r\nProp3=19\r\n[InternetShortcut]\r\nURL=x\r\n", "url"),
+        (b"[Desktop Entry]\n", "desktop"),
+        (b"WEB\r\n1\r\nhttp://a.com\r\n", "iqy"),
+        (b"WEB pages are nice.", "text"),
+        (b"bplist00\xd1", "plist"),
+        (b"MIME-Version: 1.0\r\nContent-Type: multipart/related; boundary=x\r\n\r\n", "mhtml"),
+        (b"BZh is how this begins", "text"),
+        (b"FWS, the fish service", "text"),
+        (b"a -lh option", "text"),
+        (bz2.compress(b"x"), "bzip2"),
+        (lzma.compress(b"x", lzma.FORMAT_ALONE), "xz"),
         (mail(b"x"), "mail"),
         (b"From me@here.org Mon Jan 1\nReceived: x\nFrom: a\nTo: b\n\nx", "mail"),
         (bytes(range(256)) * 4, "unknown"),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import io
 import struct
 import zipfile
 import zlib
@@ -157,10 +158,35 @@ def test_broken_archives_are_problems() -> None:
     """Cut, garbled and empty archives raise nothing."""
     good = zipped(("a.txt", b"some text that is long enough to be worth it" * 9))
     garbled = good[:45] + bytes(20) + good[65:]
-    assert _problems(good[:-30]) == ["malformed"]
-    assert _problems(garbled) == ["malformed"]
-    assert _problems(b"PK\x03\x04") == ["malformed"]
+    # each is asked of 7zz too
+    assert _problems(good[:-30]) == ["malformed", "unsupported"]
+    assert _problems(garbled) == ["malformed", "unsupported"]
+    assert _problems(b"PK\x03\x04") == ["malformed", "unsupported"]
     assert _problems(zipped()) == []
+
+
+def test_damaged_archive_is_read_as_far_as_it_goes() -> None:
+    """Without its directory an archive is still opened, and said to be malformed."""
+    opened = open_artefact("zip", source(zipped(("a.txt", b"some text" * 9))[:-30]))
+    assert [(one.name, one.data) for one in opened.children] == [("a.txt", b"some text" * 9)]
+    assert [one.kind for one in opened.problems] == ["malformed"]
+
+
+def test_comments_and_names_that_do_not_say_their_charset() -> None:
+    """Comments of the archive and its entries are text; UTF-8 names are read without their flag."""
+    data = zipped(("x\u00fc.txt", b"x")).replace(b"\x00\x08", b"\0\0")
+    buffer = io.BytesIO(data)
+    with zipfile.ZipFile(buffer, "a") as archive:
+        archive.comment = b"see http://in-comment.com/"
+        info = zipfile.ZipInfo("b.txt")
+        info.comment = b"and http://in-entry.com/"
+        archive.writestr(info, b"y")
+    opened = open_zip(source(buffer.getvalue()))
+    assert [(one.where, one.text) for one in opened.spans] == [
+        ("comment", "see http://in-comment.com/"),
+        ("comment of entry 2", "and http://in-entry.com/"),
+    ]
+    assert [one.name for one in open_zip(source(data)).children] == ["x\u00fc.txt"]
 
 
 def test_unknown_method_is_a_problem() -> None:
@@ -192,7 +218,7 @@ def test_document_is_a_zip_for_now() -> None:
     """Office documents yield their parts, so that their text is searched."""
     document = zipped(("[Content_Types].xml", b"<x/>"), ("word/document.xml", b"<w>a.com</w>"))
     raw = mixed(part(document, "application/msword", name="a.docx"))
-    assert artefacts(raw)["1.2"] == "archive-entry text word/document.xml"
+    assert artefacts(raw)["1.2"] == "archive-entry xml word/document.xml"
 
 
 def _bomb(mebibytes: int) -> bytes:

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 import pytest
 from fixtures.archive_cases import ARCHIVES, SIGNATURES
 from fixtures.built_mail import mail, source, zipped
+from fixtures.small_cases import SMALL
 from rq.timeouts import JobTimeoutException
 
 from tqimap_processor.detect import detect
@@ -33,6 +34,7 @@ CASES = {
     ),
     "epub": zipped(("mimetype", b"application/epub+zip"), ("a.xml", NOTE), method=0),
     **ARCHIVES,
+    **SMALL,
 }
 
 
@@ -55,7 +57,8 @@ def test_case_is_detected_and_opened(kind: str) -> None:
     assert detect(CASES[kind]) == kind
     opened = open_artefact(kind, source(CASES[kind]))
     assert not opened.problems
-    held = [span.text for span in opened.spans] + [one.data.decode() for one in opened.children]
+    contents = [one.data.decode(errors="replace") for one in opened.children]
+    held = [*(span.text for span in opened.spans), *contents]
     assert any("http://some-place.com/" in one for one in held)
 
 

@@ -10,7 +10,22 @@ from typing import Protocol
 from rq.timeouts import BaseTimeoutException
 
 from tqimap_processor.artefact import Opened, Problem
-from tqimap_processor.openers import archive, compressed, html, mail, sevenzip, tar, text
+from tqimap_processor.openers import (
+    archive,
+    compressed,
+    contentlines,
+    html,
+    jsondoc,
+    lnk,
+    mail,
+    qr,
+    sevenzip,
+    shortcut,
+    table,
+    tar,
+    text,
+    xmldoc,
+)
 from tqimap_processor.openers.source import Source
 
 
@@ -41,6 +56,19 @@ OPENERS: dict[str, Opener] = {
     "xz": compressed.open_xz,
     "zstd": compressed.open_zstd,
     "tar": tar.open_tar,
+    "json": jsondoc.open_json,
+    "xml": xmldoc.open_xml,
+    "svg": html.open_html,
+    "csv": table.open_csv,
+    "calendar": contentlines.open_contentlines,
+    "vcard": contentlines.open_contentlines,
+    "url": shortcut.open_entries,
+    "desktop": shortcut.open_entries,
+    "iqy": shortcut.open_query,
+    "plist": shortcut.open_plist,
+    "mhtml": mail.open_mail,
+    "lnk": lnk.open_lnk,
+    **dict.fromkeys(qr.KINDS, qr.open_image),
     **dict.fromkeys(sevenzip.KINDS, sevenzip.open_sevenzip),
 }
 

@@ -32,6 +32,7 @@ _STEP = 65_536
 _ENTRY = b"PK\x01\x02"
 _LOCAL_HEADER = 30
 _IS_ENCRYPTED = 1
+_IS_UTF8 = 0x800
 # the others, AES encryption among them, are left to 7zz
 _METHODS = (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED, zipfile.ZIP_BZIP2, zipfile.ZIP_LZMA)
 _BROKEN = (
@@ -54,7 +55,7 @@ def open_zip(source: Source) -> Opened:
     try:
         archive = zipfile.ZipFile(io.BytesIO(source.data))
     except _BROKEN as error:
-        return Opened(problems=(Problem("malformed", type(error).__name__),))
+        return Opened(problems=(Problem("malformed", type(error).__name__), NEEDED))
     with archive:
         return _Unpacking(archive, source).opened()
 
@@ -99,7 +100,7 @@ class _Unpacking:
         if not found and len(data) != declared:
             problems.append(Problem("wrong-size", f"declares {declared}, holds {len(data)} bytes"))
         self._room -= len(data)
-        return Child(info.orig_filename, data, "archive-entry", problems=tuple(problems))
+        return Child(_name(info), data, "archive-entry", problems=tuple(problems))
 
     def _decrypted(self, info: zipfile.ZipInfo) -> tuple[bytes, list[Problem]]:
         room = min(self._room, self._limits.artefact, self._decryption)
@@ -128,8 +129,20 @@ class _Unpacking:
             kind = "unsupported" if isinstance(error, NotImplementedError) else "encrypted"
             return b"", [Problem(kind, type(error).__name__)]
         except _BROKEN as error:
-            return bytes(out), [Problem("malformed", type(error).__name__)]
+            # 7zz reads on where this library stops
+            return bytes(out), [Problem("malformed", type(error).__name__), NEEDED]
         return bytes(out), []
+
+
+def _name(info: zipfile.ZipInfo) -> str:
+    """Return the name of an entry: many programs write UTF-8 and do not say so."""
+    name = info.orig_filename
+    if info.flag_bits & _IS_UTF8:
+        return name
+    try:
+        return name.encode("cp437").decode("utf-8")
+    except UnicodeError:
+        return name
 
 
 def _comments(archive: zipfile.ZipFile, files: list[zipfile.ZipInfo]) -> Iterator[Span]:

@@ -37,32 +37,36 @@ if TYPE_CHECKING:
 
 # what is opened with 7zz; MSI and CHM are archives to it
 KINDS = (
-    "7z",
-    "rar",
-    "cab",
-    "iso",
-    "compress",
-    "msi",
-    "chm",
-    "vhd",
-    "vhdx",
-    "vmdk",
-    "wim",
-    "dmg",
-    "mbr",
-    "gpt",
-    "fat",
-    "ntfs",
-    "hfs",
-    "ar",
-    "cpio",
-    "rpm",
-    "xar",
-    "arj",
-    "lzh",
-    "squashfs",
-    "hxs",
-    "mslz",
+    *(
+        "7z",
+        "rar",
+        "cab",
+        "iso",
+        "compress",
+        "msi",
+        "chm",
+        "vhd",
+        "vhdx",
+        "vmdk",
+        "wim",
+        "dmg",
+        "mbr",
+    ),
+    *(
+        "gpt",
+        "fat",
+        "ntfs",
+        "hfs",
+        "ar",
+        "cpio",
+        "rpm",
+        "xar",
+        "arj",
+        "lzh",
+        "squashfs",
+        "hxs",
+        "mslz",
+    ),
 )
 _LISTED = 2048
 # entries asked for alone in one archive: each is a process
@@ -99,14 +103,22 @@ def complete(source: Source, opened: Opened) -> Opened:
         return opened
     better = open_with_7zz(source.data, source.limits, source.passwords, source.room)
     if whole:
-        return better
+        known = tuple(one for one in opened.problems if one != NEEDED)
+        # where an opener has tried too, its word stays
+        return replace(better, problems=known or better.problems)
     if len(better.children) != len(opened.children):
         return opened
-    children = [
-        theirs if NEEDED in ours.problems else ours
-        for ours, theirs in zip(opened.children, better.children, strict=True)
-    ]
-    return replace(opened, children=tuple(children))
+    pairs = zip(opened.children, better.children, strict=True)
+    return replace(opened, children=tuple(_better(ours, theirs) for ours, theirs in pairs))
+
+
+def _better(ours: Child, theirs: Child) -> Child:
+    """Return of two readings of an entry the one that got further."""
+    if NEEDED not in ours.problems:
+        return ours
+    if len(ours.problems) == 1 or not theirs.problems or len(theirs.data) > len(ours.data):
+        return replace(theirs, name=ours.name)
+    return replace(ours, problems=tuple(one for one in ours.problems if one != NEEDED))
 
 
 def open_with_7zz(
@@ -196,7 +208,7 @@ class _Unpacking:
         return _Entry(
             name="" if name.rstrip("~").split(".")[0] == self._running.name else name,
             size=int(size) if size.isdecimal() and len(size) < 20 else None,
-            is_folder=fields.get("Folder") == "+" or attributes.startswith("D"),
+            is_folder=fields.get("Folder") == "+" or "D" in attributes.partition(" ")[0],
             is_link=" l" in attributes or bool(fields.get("Symbolic Link")),
             is_encrypted=fields.get("Encrypted") == "+",
         )
