@@ -144,7 +144,8 @@ _MAIL_FIELDS = frozenset(
 )
 # text that quotes the head of a forwarded mail has From, To and Subject, but none of these
 _STRONG_FIELDS = frozenset(b"received return-path message-id mime-version".split())
-_FIELDS_READ = 60
+_FIELDS_READ = 1_000
+_HEADER_WINDOW = 65_536
 _CONTROLS = bytes(set(range(32)) - set(b"\t\n\r\f\v\b\x1b")) + b"\x7f"
 _MAIL_TYPES = ("message/rfc822", "message/global", "text/rfc822-headers", "message/news")
 _UTF16 = (b"\xff\xfe", b"\xfe\xff")
@@ -189,6 +190,8 @@ def _borne_out(data: bytes) -> str:
 def _archive(data: bytes) -> str:
     if data.startswith(_ARJ) and 30 < int.from_bytes(data[2:4], "little") <= 2600:
         return "arj"
+    if data.startswith((b"\xc7\x71", b"\x71\xc7")) and len(data) > 76:
+        return "cpio"
     if len(data) >= _TAR_BLOCK and _is_tar(data[:_TAR_BLOCK]):
         return "tar"
     # .lzma has no signature: the usual properties, and a plausible size
@@ -281,7 +284,7 @@ def _is_wide(data: bytes) -> bool:
 
 def _is_mail(data: bytes, declared: str) -> bool:
     """Demand a header: known fields at the top, fewer of them if the part claims to be a mail."""
-    lines = data[:_TEXT_WINDOW].lstrip(b"\r\n \t").splitlines()[:_FIELDS_READ]
+    lines = data[:_HEADER_WINDOW].lstrip(b"\r\n \t").splitlines()[:_FIELDS_READ]
     names = set(_field_names(lines))
     if declared in _MAIL_TYPES:
         return bool(names & _MAIL_FIELDS)
@@ -291,7 +294,7 @@ def _is_mail(data: bytes, declared: str) -> bool:
 
 def _is_archived_page(data: bytes) -> bool:
     """Tell a saved page: MIME without anything of a letter."""
-    lines = data[:_TEXT_WINDOW].lstrip(b"\r\n \t").splitlines()[:_FIELDS_READ]
+    lines = data[:_HEADER_WINDOW].lstrip(b"\r\n \t").splitlines()[:_FIELDS_READ]
     names = set(_field_names(lines))
     return names >= {b"mime-version", b"content-type"} and b"multipart/" in data[:_TEXT_WINDOW]
 

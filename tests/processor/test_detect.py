@@ -94,3 +94,8 @@ def test_quoted_head_of_a_forwarded_mail_is_text() -> None:
 def test_comments_without_end_are_judged_quickly() -> None:
     """A text of half comments cannot make the judgement explode."""
     assert detect(b"<!---->" * 1_000 + b"<!--") == "text"
+
+
+def test_mail_with_many_fields_before_the_known_ones() -> None:
+    """What relays put on top of a header, hundreds of lines of it, does not hide the mail."""
+    assert detect(b"X-Relay: a\r\n\tfolded\r\n" * 300 + mail(b"x")) == "mail"
