@@ -10,92 +10,13 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING
 
-from tqimap_processor import compound_kind
+from tqimap_processor import compound_kind, signatures
 
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
 
-_SIGNATURES = (
-    (b"%PDF-", "pdf"),
-    (b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1", "ole"),
-    (b"{\\rt", "rtf"),
-    (b"\x89PNG\r\n\x1a\n", "png"),
-    (b"\xff\xd8\xff", "jpeg"),
-    (b"GIF87a", "gif"),
-    (b"GIF89a", "gif"),
-    (b"II*\0", "tiff"),
-    (b"MM\0*", "tiff"),
-    (b"\x7fELF", "elf"),
-    (b"\x1f\x8b", "gzip"),
-    (b"\xfd7zXZ\0", "xz"),
-    (b"\x1f\x9d", "compress"),
-    (b"(\xb5/\xfd", "zstd"),
-    (b"7z\xbc\xaf\x27\x1c", "7z"),
-    (b"Rar!\x1a\x07", "rar"),
-    (b"MSCF\0\0\0\0", "cab"),
-    (b"ITSF", "chm"),
-    (b"x\x9f\x3e\x22", "tnef"),
-    (b"L\0\0\0\x01\x14\x02\0", "lnk"),
-    (b"\xe4\x52\x5c\x7b\x8c\xd8\xa7\x4d\xae\xb1\x53\x78\xd0\x29\x96\xd3", "onenote"),
-    (b"\xca\xfe\xba\xbe", "class"),
-    (b"wOFF", "font"),
-    (b"SQLite format 3\0", "sqlite"),
-    (b"bplist00", "plist"),
-    (b"conectix", "vhd"),
-    (b"vhdxfile", "vhdx"),
-    (b"MSWIM\0\0\0", "wim"),
-    (b"!<arch>\n", "ar"),
-    (b"\xed\xab\xee\xdb", "rpm"),
-    (b"xar!\0", "xar"),
-    (b"ITOLITLS", "hxs"),
-    (b"SZDD\x88\xf0\x27\x33", "mslz"),
-    (b"\0\0\x01\0", "ico"),
-    (b"\0asm", "wasm"),
-    (b"\xfe\xed\xfa\xce", "macho"),
-    (b"\xfe\xed\xfa\xcf", "macho"),
-    (b"\xce\xfa\xed\xfe", "macho"),
-    (b"\xcf\xfa\xed\xfe", "macho"),
-    (b"\xc5\xd0\xd3\xc6", "postscript"),
-    (b"\x0a\x0d\x0d\x0a", "pcap"),
-    (b"\xd4\xc3\xb2\xa1", "pcap"),
-    (b"\xa1\xb2\xc3\xd4", "pcap"),
-)
-_SIGNATURES_INSIDE = (
-    (4, b"ftypheic", "heif"),
-    (4, b"ftypmif1", "heif"),
-    (4, b"ftypavif", "avif"),
-    (8, b"WEBPVP8", "webp"),
-    (6, b"\0\0\0\0\x36\0\0\0", "bmp"),
-    (257, b"ustar", "tar"),
-    (32769, b"CD001", "iso"),
-    (32769, b"BEA01", "iso"),
-)
-# words that a text may have in these places
-_IF_BINARY = (
-    (0, b"070701", "cpio"),
-    (0, b"070702", "cpio"),
-    (0, b"070707", "cpio"),
-    (0, b"8BPS", "psd"),
-    (0, b"ID3", "mp3"),
-    (0, b"OggS", "ogg"),
-    (0, b"FWS", "flash"),
-    (0, b"CWS", "flash"),
-    (0, b"ZWS", "flash"),
-    (0, b"!BDN", "pst"),
-    (0, b"KDMV", "vmdk"),
-    (0, b"hsqs", "squashfs"),
-    (0, b"BZh", "bzip2"),
-    (2, b"-lh", "lzh"),
-    (7, b"**ACE**", "ace"),
-    (3, b"NTFS    ", "ntfs"),
-    (512, b"EFI PART", "gpt"),
-    (1024, b"H+", "hfs"),
-    (4, b"ftyp", "video"),
-    (8, b"WAVE", "wav"),
-    (8, b"AVI ", "video"),
-)
 # signatures so short that something else must bear them out
 _ARJ = b"`\xea"
 _TAR_BLOCK, _TAR_SUM = 512, slice(148, 156)
@@ -157,7 +78,7 @@ def detect(data: bytes, declared_type: str = "") -> str:
         return "empty"
     if data.startswith(_ZIP):
         return _zip(data)
-    for signature, kind in _SIGNATURES:
+    for signature, kind in signatures.AT_START:
         if data.startswith(signature):
             return _ole(data) if kind == "ole" else kind
     return _elsewhere(data) or _borne_out(data) or _text(data, declared_type)
@@ -218,12 +139,12 @@ def _is_tar(block: bytes) -> bool:
 
 def _elsewhere(data: bytes) -> str:
     """Look for signatures that do not begin at the first byte."""
-    for offset, signature, kind in _SIGNATURES_INSIDE:
+    for offset, signature, kind in signatures.INSIDE:
         if data.startswith(signature, offset):
             return kind
     if data[:2] == b"MZ" and len(data) >= 64 and not _is_text(data[:64]):
         return "exe"
-    for offset, signature, kind in _IF_BINARY:
+    for offset, signature, kind in signatures.IF_BINARY:
         if data.startswith(signature, offset) and not _is_text(data[:_SHORT]):
             return kind
     before, mark, _ = data[:_PDF_WINDOW].partition(b"%PDF-")
