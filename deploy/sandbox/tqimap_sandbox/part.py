@@ -27,10 +27,10 @@ def program(name: str) -> str:
     return str(Path(sys.executable).parent / name)
 
 
-def die_with_parent() -> None:
-    """Ask the kernel (Linux) to kill this process when its parent dies, even by SIGKILL."""
+def die_with_parent(by: signal.Signals = signal.SIGKILL) -> None:
+    """Ask the kernel (Linux) to send *by* to this process when its parent dies, even by SIGKILL."""
     if sys.platform == "linux":
-        ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
+        ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, by)
 
 
 @contextmanager

@@ -8,7 +8,6 @@ user can open, and dies with the process that started it; its data stay in the d
 
 from __future__ import annotations
 
-import ctypes
 import json
 import shutil
 import signal
@@ -24,6 +23,7 @@ from typing import TYPE_CHECKING
 
 import redis
 
+from tqimap_sandbox.part import die_with_parent
 from tqimap_shared.errors import StopProcess, TryLater
 
 
@@ -36,7 +36,6 @@ SERVERS = ("redis-server", "valkey-server")
 START_SECONDS = 20  # a loaded machine needs a few; a large append-only file needs more
 STOP_SECONDS = 20
 MAX_SOCKET_PATH = 100  # bytes; the kernel's sun_path holds 108
-PR_SET_PDEATHSIG = 1
 CONFIGURATION = """\
 appendonly yes
 appendfsync always
@@ -181,8 +180,7 @@ def _quoted(path: Path) -> str:
 
 
 def _die_with_parent() -> None:
-    if sys.platform == "linux":
-        ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGTERM)
+    die_with_parent(signal.SIGTERM)
 
 
 def _await(process: subprocess.Popen[bytes], url: str, log: Path) -> None:
