@@ -37,36 +37,9 @@ if TYPE_CHECKING:
 
 # what is opened with 7zz; MSI and CHM are archives to it
 KINDS = (
-    *(
-        "7z",
-        "rar",
-        "cab",
-        "iso",
-        "compress",
-        "msi",
-        "chm",
-        "vhd",
-        "vhdx",
-        "vmdk",
-        "wim",
-        "dmg",
-        "mbr",
-    ),
-    *(
-        "gpt",
-        "fat",
-        "ntfs",
-        "hfs",
-        "ar",
-        "cpio",
-        "rpm",
-        "xar",
-        "arj",
-        "lzh",
-        "squashfs",
-        "hxs",
-        "mslz",
-    ),
+    *("7z", "rar", "cab", "iso", "compress", "msi", "chm", "vhd", "vhdx", "vmdk", "wim"),
+    *("dmg", "mbr", "gpt", "fat", "ntfs", "hfs", "ar", "cpio", "rpm", "xar"),
+    *("arj", "lzh", "squashfs", "hxs", "mslz"),
 )
 _LISTED = 2048
 # entries asked for alone in one archive: each is a process
