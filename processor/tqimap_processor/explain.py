@@ -16,7 +16,7 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
-from tqimap_processor.pipeline import examine
+from tqimap_processor.contain import examine
 from tqimap_shared import settings
 from tqimap_shared.errors import TqimapError
 

@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING
 from tqimap_processor import places, tricks, typed
 from tqimap_processor.artefact import Problem
 from tqimap_processor.context import ASIDE, Context
-from tqimap_processor.extract import extract
+from tqimap_processor.reading import HERE
 from tqimap_processor.report import Sighting
 
 
@@ -25,6 +25,7 @@ if TYPE_CHECKING:
 
     from tqimap_processor.artefact import Artefact, Span
     from tqimap_processor.extract import Finding
+    from tqimap_processor.reading import Reader
     from tqimap_shared.settings import Limits
 
 
@@ -105,13 +106,16 @@ class _Seen:
 
 
 def find(
-    artefacts: Iterable[Artefact], limits: Limits
+    artefacts: Iterable[Artefact], limits: Limits, reader: Reader = HERE
 ) -> tuple[tuple[Indicator, ...], tuple[Problem, ...]]:
-    """Return the indicators of *artefacts* in the order of their first place, and what was cut."""
+    """Return the indicators of *artefacts* in the order of their first place, and what was cut.
+
+    *reader* searches the texts.
+    """
     gathered: dict[tuple[str, str], _Gathered] = defaultdict(_Gathered)
     left_out = 0
     for artefact in artefacts:
-        for seen in _seen(artefact):
+        for seen in _seen(artefact, reader):
             key = (seen.type, seen.value)
             if key not in gathered and len(gathered) >= limits.findings:
                 left_out += 1
@@ -142,21 +146,25 @@ def _indicator(kind: str, value: str, one: _Gathered) -> Indicator:
     return Indicator(kind, value, flags, tuple(one.found), tuple(one.attributes))
 
 
-def _seen(artefact: Artefact) -> Iterator[_Seen]:
+def _seen(artefact: Artefact, reader: Reader) -> Iterator[_Seen]:
     hop = places.first_hop(artefact.spans)
-    for span in artefact.spans:
+    found = reader.findings(artefact)
+    for span, hits in zip(artefact.spans, found, strict=False):
         if (kind := _HEADERS.get(span.where)) and span.text:
             place = Sighting(artefact.id, span.where, 0, len(span.text), span.text)
             yield _Seen(kind, span.text, place)
         roles = places.roles(span.where, hop)
-        yield from _in_text(artefact.id, span, roles | {HIDDEN} if span.hidden else roles)
+        if span.hidden:
+            roles |= {HIDDEN}
+        yield from _in_text(artefact.id, span, roles, hits)
     if artefact.how not in _CONTENT and _can_harm(artefact):
         yield from _file(artefact)
 
 
-def _in_text(artefact: str, span: Span, roles: frozenset[str]) -> Iterator[_Seen]:
-    hits = extract(span.text)
-    if span.typed and (seen := _typed(artefact, span, roles, hits)):
+def _in_text(
+    artefact: str, span: Span, roles: frozenset[str], hits: Iterable[Finding]
+) -> Iterator[_Seen]:
+    if span.typed and (seen := _typed(artefact, span, roles, hits := list(hits))):
         yield seen
         return
     link_end = 0

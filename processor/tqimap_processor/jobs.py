@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from tqimap_processor import attachments, pipeline, upload
+from tqimap_processor import attachments, contain, upload
 from tqimap_processor.attempt import attempt
 from tqimap_processor.selection import remembered
 from tqimap_processor.threatq import Client
@@ -43,7 +43,7 @@ def process(sha256: str) -> str:
 def _work(lease: Lease, context: Context) -> dict[str, str]:
     settings = context.settings
     raw = context.ledger.raw(lease.sha256)
-    report = pipeline.examine(raw, limits=settings.limits, policy=settings.policy)
+    report = contain.examine(raw, limits=settings.limits, policy=settings.policy, beat=lease.renew)
     lease.renew()
     attachments.keep(report, settings.files)
     with _clients[0].attended() as client:

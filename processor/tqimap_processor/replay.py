@@ -19,8 +19,8 @@ from rich.markup import escape
 
 from tqimap_processor.checks import SHORT, Desk
 from tqimap_processor.checks.library import files_of, present
+from tqimap_processor.contain import examine
 from tqimap_processor.difference import Fate, differences
-from tqimap_processor.pipeline import examine
 from tqimap_processor.selection import Query, select
 from tqimap_processor.threatq import Client
 from tqimap_shared import settings

@@ -11,12 +11,14 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from tqimap_processor import passwords, tricks
-from tqimap_processor.artefact import Artefact, Child, Opened, Problem, Span
+from tqimap_processor.artefact import Artefact, Child, Opened, Problem
 from tqimap_processor.detect import detect
-from tqimap_processor.openers import Source, open_artefact, qr
+from tqimap_processor.openers import Source, qr
+from tqimap_processor.reading import HERE
 
 
 if TYPE_CHECKING:
+    from tqimap_processor.reading import Reader
     from tqimap_shared.settings import Limits
 
 
@@ -30,9 +32,12 @@ class _Pending:
     child: Child
 
 
-def walk(raw: bytes, limits: Limits) -> tuple[Artefact, ...]:
-    """Return the artefacts of the mail *raw*, the mail first, then level by level."""
-    walking = _Walk(limits)
+def walk(raw: bytes, limits: Limits, reader: Reader = HERE) -> tuple[Artefact, ...]:
+    """Return the artefacts of the mail *raw*, the mail first, then level by level.
+
+    *reader* opens each.
+    """
+    walking = _Walk(limits, reader)
     level = [_Pending(ROOT, None, Child("", raw, "mail", "message/rfc822"))]
     depth = 0
     while level:
@@ -44,9 +49,10 @@ def walk(raw: bytes, limits: Limits) -> tuple[Artefact, ...]:
 class _Walk:
     """One mail's walk: what has been seen, and what is left of its budgets."""
 
-    def __init__(self, limits: Limits) -> None:
+    def __init__(self, limits: Limits, reader: Reader) -> None:
         self.artefacts: list[Artefact] = []
         self._limits = limits
+        self._reader = reader
         self._first: dict[tuple[str, str, object], str] = {}
         self._named = 1
         self._images = 0
@@ -77,10 +83,8 @@ class _Walk:
         kind = "mail" if pending.id == ROOT else detect(child.data, child.declared_type)
         refused = self._refusal(pending, digest, kind, depth)
         opened = Opened(problems=refused) if refused else self._opened(child, kind)
-        spans, short = self._within_text(opened.spans)
-        kept, left_out = self._within_count(opened.children)
         if opened.spans:
-            more = passwords.offered(spans, self._limits.passwords)
+            more = passwords.offered(opened.spans, self._limits.passwords)
             self._passwords = tuple(dict.fromkeys((*self._passwords, *more)))
         artefact = Artefact(
             id=pending.id,
@@ -92,16 +96,10 @@ class _Walk:
             size=len(child.data),
             sha256=digest,
             data=child.data,
-            spans=spans,
-            problems=(
-                *child.problems,
-                *tricks.problems(child.name),
-                *opened.problems,
-                *short,
-                *left_out,
-            ),
+            spans=opened.spans,
+            problems=(*child.problems, *tricks.problems(child.name), *opened.problems),
         )
-        return artefact, kept
+        return artefact, opened.children
 
     def _refusal(
         self, pending: _Pending, digest: str, kind: str, depth: int
@@ -123,46 +121,19 @@ class _Walk:
         return ()
 
     def _opened(self, child: Child, kind: str) -> Opened:
-        return open_artefact(
-            kind,
-            Source(
-                child.data,
-                limits=self._limits,
-                room=max(0, self._bytes),
-                declared_type=child.declared_type,
-                parameters=dict(child.parameters),
-                passwords=self._passwords,
-            ),
+        limits = self._limits
+        source = Source(
+            child.data,
+            limits=limits,
+            room=max(0, self._bytes),
+            declared_type=child.declared_type,
+            parameters=dict(child.parameters),
+            passwords=self._passwords,
+            text=min(limits.artefact_text, self._text),
+            children=max(0, min(limits.children, limits.artefacts - self._named)),
         )
-
-    def _within_text(self, spans: tuple[Span, ...]) -> tuple[tuple[Span, ...], tuple[Problem, ...]]:
-        """Cut *spans* to the text that may still be read."""
-        room = start = min(self._limits.artefact_text, self._text)
-        kept: list[Span] = []
-        for span in spans:
-            if len(span.text) > room:
-                kept.append(Span(span.where, span.text[:room], span.hidden))
-                self._text -= start
-                return tuple(kept), (Problem("truncated-text", f"text after {start} characters"),)
-            kept.append(span)
-            room -= len(span.text)
-        self._text -= start - room
-        return tuple(kept), ()
-
-    def _within_count(
-        self, children: tuple[Child, ...]
-    ) -> tuple[tuple[Child, ...], tuple[Problem, ...]]:
-        """Cut *children* to the number and bytes that the mail may still have."""
-        most = min(self._limits.children, self._limits.artefacts - self._named)
-        kept: list[Child] = []
-        for child in children[: max(0, most)]:
-            if len(child.data) > self._bytes:
-                break
-            self._bytes -= len(child.data)
-            kept.append(child)
-        self._named += len(kept)
-        if len(kept) == len(children):
-            return children, ()
-        kind = "too-many" if len(kept) == max(0, most) else "too-large"
-        left = len(children) - len(kept)
-        return tuple(kept), (Problem(kind, f"{left} of {len(children)} children left out"),)
+        opened = self._reader.open(kind, source)
+        self._text -= sum(len(span.text) for span in opened.spans)
+        self._bytes -= sum(len(one.data) for one in opened.children)
+        self._named += len(opened.children)
+        return opened

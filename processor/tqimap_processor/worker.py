@@ -20,7 +20,7 @@ from rq.scheduler import RQScheduler
 from rq.serializers import JSONSerializer
 from rq.worker import WorkerStatus
 
-from tqimap_processor import attempt, jobs, maintenance
+from tqimap_processor import attempt, contain, jobs, maintenance
 from tqimap_processor.mailjob import MailJob
 from tqimap_processor.parent import die_with_parent
 from tqimap_shared.errors import TqimapError, TryLater
@@ -253,6 +253,7 @@ def run(
     for name in ("rq.worker", "rq.scheduler", "rq.job"):
         logging.getLogger(name).setLevel(logging.NOTSET)  # rq sets INFO: -v decides here
     jobs.prepare(settings.threatq)
+    contain.prepare(settings.limits)
     attempt.configure(settings, client, owner=slot.name)
     die_with_parent()
     while True:

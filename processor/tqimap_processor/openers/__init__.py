@@ -5,6 +5,8 @@ An opener knows nothing of trees, files or the network: bytes in, `Opened` out.
 
 from __future__ import annotations
 
+import importlib
+from encodings.aliases import aliases
 from typing import Protocol
 
 from rq.timeouts import BaseTimeoutException
@@ -26,10 +28,11 @@ from tqimap_processor.openers import (
     text,
     xmldoc,
 )
+from tqimap_processor.openers.allowance import within
 from tqimap_processor.openers.source import Source
 
 
-__all__ = ["OPENERS", "Opener", "Source", "open_artefact", "open_inside"]
+__all__ = ["OPENERS", "Opener", "Source", "open_artefact", "open_inside", "preload"]
 
 
 class Opener(Protocol):
@@ -73,13 +76,32 @@ OPENERS: dict[str, Opener] = {
 }
 
 
+LATE: tuple[str, ...] = (
+    "LnkParse3",
+    "PIL.Image",
+    "zxingcpp",
+    "encodings.idna",
+    "_strptime",
+)
+
+
+def preload() -> None:
+    """Import what openers import only when they need it: for all processes, before they fork.
+
+    Among it are the codecs of all charsets.
+    """
+    names = {name for name in aliases.values() if name not in {"mbcs", "oem"}}
+    for name in (*LATE, *(f"encodings.{one}" for one in sorted(names))):
+        importlib.import_module(name)
+
+
 def open_artefact(kind: str, source: Source) -> Opened:
     """Open *source* with all that there is: `open_inside`, then 7zz where an opener asks for it."""
-    return sevenzip.complete(source, open_inside(kind, source))
+    return within(sevenzip.complete(source, open_inside(kind, source)), source)
 
 
 def open_inside(kind: str, source: Source) -> Opened:
-    """Open *source* with the opener of *kind*; without one there is nothing to see.
+    """Open *source* with the opener of *kind*, within its budgets; without one, see nothing.
 
     Whatever an opener raises on hostile bytes becomes the problem `opener-failed`. No process is
     started: where one is needed, the problem `sevenzip.NEEDED` says so.
@@ -88,7 +110,7 @@ def open_inside(kind: str, source: Source) -> Opened:
     if opener is None:
         return Opened()
     try:
-        return opener(source)
+        return within(opener(source), source)
     except (KeyboardInterrupt, SystemExit, BaseTimeoutException):
         # rq's deadline for the whole mail strikes wherever the process happens to be
         raise
