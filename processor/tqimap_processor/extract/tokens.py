@@ -54,15 +54,18 @@ def read(token: str) -> tuple[Hit, ...]:
     """Return the hits of *token* in the order of their places."""
     if "://" in token:
         return _url(token) or tuple(_mixed(token))
-    if "@" in token:
-        plain = _mail(token)
-    elif token[0] == "/" and _LOCAL_PATH.match(token):
+    if token[0] == "/" and _LOCAL_PATH.match(token):
         return ()
-    elif token[-1].isdecimal():
-        plain = _endpoint(token)
-    else:
-        plain = _name(token)
-    return plain or tuple(_other(token))
+    return _simple(token) or tuple(_other(token))
+
+
+def _simple(token: str) -> tuple[Hit, ...]:
+    """Return what *token* is as a whole: an address, a domain or a file."""
+    if "@" in token:
+        return _mail(token)
+    if token[-1:].isdecimal():
+        return _endpoint(token) or _file(token)
+    return _name(token)
 
 
 def _url(token: str) -> tuple[Hit, ...]:
@@ -137,7 +140,22 @@ def _file(token: str) -> tuple[Hit, ...]:
 def _other(token: str) -> Iterator[Hit]:
     if "%2" in token and (encoded := _ENCODED.search(token)):
         return _decoded(token, encoded)
-    return names.find(token, 0, len(token))
+    return _columns(token) if "," in token else names.find(token, 0, len(token))
+
+
+def _columns(token: str) -> Iterator[Hit]:
+    """Yield what the columns of *token* hold."""
+    start = 0
+    for column in token.split(","):
+        end = start + len(column)
+        if "." not in column:
+            pass
+        elif simple := _simple(column):
+            for hit in simple:
+                yield hit._replace(start=start + hit.start, end=start + hit.end)
+        else:
+            yield from names.find(token, start, end)
+        start = end + 1
 
 
 def _decoded(token: str, encoded: re.Match[str]) -> Iterator[Hit]:
