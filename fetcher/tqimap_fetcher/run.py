@@ -15,7 +15,7 @@ from tqimap_fetcher.bounded import Throttled
 from tqimap_fetcher.fetch import Choice, fetch
 from tqimap_fetcher.lock import only_run
 from tqimap_fetcher.mailbox import open_mailbox
-from tqimap_shared import log, queue, store
+from tqimap_shared import log, store
 from tqimap_shared.errors import TqimapError
 from tqimap_shared.folders import Folders
 from tqimap_shared.ledger import Admission, Ledger
@@ -145,6 +145,8 @@ def _admitter(
     """Return what admits and enqueues mails; those taken in *again* even if they had failed."""
 
     def admit(envelopes: Sequence[Envelope]) -> None:
+        from tqimap_shared import queue  # noqa: PLC0415 - rq is loaded only where there is mail
+
         admissions = run.ledger.admit(envelopes)
         for envelope, admission in zip(envelopes, admissions, strict=True):
             counts[admission] += 1

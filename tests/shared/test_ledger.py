@@ -435,7 +435,7 @@ def test_trim_drops_kept_bytes_by_age_and_by_size(redis: Redis) -> None:
 def test_kept_bytes_leave_room_for_new_mail(redis: Redis) -> None:
     """What is kept for replays has a share of maxmemory: fetching must not wait for its end."""
     packed = 4000  # of random bytes that do not compress
-    least = redis.config_get("maxmemory")["maxmemory"]
+    before = redis.config_get("maxmemory")["maxmemory"] or 0
     try:
         redis.config_set("maxmemory", 2**30)
         ledger = Ledger(redis, settings=Worker(raw_share=3 * packed / 2**30))
@@ -447,7 +447,7 @@ def test_kept_bytes_leave_room_for_new_mail(redis: Redis) -> None:
         redis.config_set("maxmemory", 0)
         assert ledger.trim().raws == 0
     finally:
-        redis.config_set("maxmemory", least)
+        redis.config_set("maxmemory", before)
 
 
 @pytest.mark.parametrize("keep", [{"raw_days": 0}, {"raw_bytes": 0}])
