@@ -21,6 +21,8 @@ from tqimap_processor.extract.finding import EMAIL, URL, Finding
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
+    from tqimap_processor.extract.refanging import Refanged
+
 
 # characters on either side of what is unexplained, and windows of a text
 WINDOW = 64
@@ -42,12 +44,12 @@ _LEFT = tuple(
 _LOCAL = re.compile(r"[\w.+-]+\s*[\[({<]*\s*(?:@|(?<![a-z])at(?![a-z]))", re.IGNORECASE)
 
 
-def find(text: str, image: bytes, placed: Sequence[Finding]) -> Iterator[Finding]:
+def find(text: str, refanged: Refanged, placed: Sequence[Finding]) -> Iterator[Finding]:
     """Yield what iocextract finds in *text* where the sorted findings *placed* cover nothing.
 
-    *image* is the image of *text*.
+    *refanged* is *text* after refanging: what our own grammar resolved is not bracketed there.
     """
-    left_over = sorted(_unexplained(image))
+    left_over = sorted(refanged.span(at, at + 1)[0] for at in _unexplained(refanged.image))
     starts = [finding.start for finding in placed] if left_over else []
     done = windows = 0
     for left in left_over:

@@ -29,17 +29,15 @@ _HIDDEN = re.compile(rb"\xfd(?<=[!-\xfc]\xfd)\xfd*+(?=[!-\xff])")
 class Refanged:
     """A text after refanging: *text*, its *image*, and the way back to the original's offsets.
 
-    *scanned* is the image of the original. *folded* says that look-alikes were put right
-    somewhere: only a comparison tells where.
+    *folded* says that look-alikes were put right somewhere: only a comparison tells where.
     *new* and *old* are where edits begin (odd entries) and end (even ones) in the refanged and in
     the original text; both ascend and begin with 0.
     """
 
-    __slots__ = ("folded", "image", "new", "old", "scanned", "text")
+    __slots__ = ("folded", "image", "new", "old", "text")
 
     def __init__(self, text: str) -> None:
         plain, scanned = image.fold(text, image.encode(text))
-        self.scanned = scanned
         self.folded = plain is not text
         hidden = _invisible(scanned) if image.INVISIBLE in scanned else []
         seen, scanned = _apply(plain, hidden), _apply_image(scanned, hidden)

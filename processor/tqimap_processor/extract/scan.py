@@ -55,7 +55,7 @@ def extract(text: str) -> Sequence[Finding]:
         placed = _placed(found)
         placed += _whole(text, image)
     placed.sort(key=_start)
-    if more := list(opinion.find(text, refanged.scanned, placed)):
+    if more := list(opinion.find(text, refanged, placed)):
         placed = sorted(placed + more, key=_start)
     return placed
 
@@ -170,7 +170,8 @@ def _lead_back(text: str, refanged: Refanged, found: Iterable[_Found]) -> list[F
     for hits, at, stop in found:
         first = bisect_right(new, at) - 1
         if folded or first & 1 or bisect_left(new, stop, first) > first + 1:
-            placed += [_led_back(text, refanged, hit, at) for hit in hits]
+            for hit in hits:
+                add(_led_back(text, refanged, hit, at))
             continue
         # nothing was rewritten here: one step back for all
         shift = at + old[first] - new[first]

@@ -56,7 +56,9 @@ def read(token: str) -> tuple[Hit, ...]:
         return _url(token) or tuple(_mixed(token))
     if token[0] == "/" and _LOCAL_PATH.match(token):
         return ()
-    return _simple(token) or tuple(_other(token))
+    if "," in token:
+        return tuple(_encoded(token) or _columns(token))
+    return _simple(token) or tuple(_encoded(token) or names.find(token, 0, len(token)))
 
 
 def _simple(token: str) -> tuple[Hit, ...]:
@@ -137,10 +139,9 @@ def _file(token: str) -> tuple[Hit, ...]:
     return ()
 
 
-def _other(token: str) -> Iterator[Hit]:
-    if "%2" in token and (encoded := _ENCODED.search(token)):
-        return _decoded(token, encoded)
-    return _columns(token) if "," in token else names.find(token, 0, len(token))
+def _encoded(token: str) -> Iterator[Hit] | None:
+    encoded = _ENCODED.search(token) if "%2" in token else None
+    return _decoded(token, encoded) if encoded else None
 
 
 def _columns(token: str) -> Iterator[Hit]:
@@ -151,8 +152,8 @@ def _columns(token: str) -> Iterator[Hit]:
         if "." not in column:
             pass
         elif simple := _simple(column):
-            for hit in simple:
-                yield hit._replace(start=start + hit.start, end=start + hit.end)
+            for kind, value, begin, stop, flags, more in simple:
+                yield make(Hit, (kind, value, start + begin, start + stop, flags, more))
         else:
             yield from names.find(token, start, end)
         start = end + 1
