@@ -33,6 +33,22 @@ HOSTILE = [
     "a@b.com,",
     "((((http://a.com/))))",
     "https://x.com/?url=",
+    "hxxp://",
+    "a\\.",
+    "a\u200b",
+    "100,100,100,100\n",
+    "mutex: ",
+    "user-agent: ",
+    "Mozilla/5.0 ",
+    "serial 0a:",
+    "3:abcdefg:",
+    "a[.]b,",
+    "a,b.",
+    "&#46;",
+    "urldefense.com/v3/__",
+    "\ud800.com ",
+    "\0a.com",
+    " ",
 ]
 SMALL, LARGE = 10_000, 40_000
 # a quadratic passage shows as 2; the slack is for a busy machine

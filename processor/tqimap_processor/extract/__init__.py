@@ -14,7 +14,11 @@ file's content), `coin-<name>` (attribute `Coin`),
 `censored` (parts of a URL's host are starred out or stand for any), `second-opinion` (iocextract
 found it where this grammar did not), `percent-encoded` (decoded
 from %3A%2F%2F), `truncated` (the token was longer than tokens.MAX_AHEAD).
-Other attributes: `Port`, `Algorithm`.
+Other attributes: `Port`, `Algorithm`, `Colon Notation` (of a MAC address written in three groups).
+
+`refang(text[start:end])` gives a finding's value, because it gives the canonical spelling where the
+text is one indicator as a whole. It cannot where the value is not written there: the address that a
+`number-host` means, and a target that its gateway has encoded (URL Defense).
 """
 
 from __future__ import annotations
