@@ -16,11 +16,14 @@ from typing import TYPE_CHECKING, Any, cast
 
 import pytest
 from fixtures import evil
+from fixtures.built_archives import sevenzipped
 from fixtures.built_mail import mixed, part
 from rq.timeouts import JobTimeoutException, UnixSignalDeathPenalty
 
 from tqimap_processor import child, contain, jail, jail_landlock, jail_seccomp
 from tqimap_processor.openers import OPENERS
+from tqimap_processor.pipeline import examine
+from tqimap_sandbox import arrival
 from tqimap_shared.settings import Limits, Policy
 
 
@@ -315,29 +318,67 @@ def test_search_that_dies_costs_the_findings_of_one_artefact(
     }
 
 
-@pytest.mark.parametrize("attack", ["escape_with_7zz", "escape_the_group"])
+def test_7zz_runs_locked_in() -> None:
+    """What 7zz opens is opened as it is without protection."""
+    archive = sevenzipped("7z", ("a.txt", b"hxxp://in-7z[.]com/a"), ("b.txt", b"8.8.4.4"))
+    raw = mixed(part(archive, "application/x-7z-compressed", name="a.7z"))
+    report = examined(raw)
+    assert report == examine(raw, limits=Limits(), policy=Policy())
+    assert [one.name for one in report.artefacts] == ["", "a.7z", "a.txt", "b.txt"]
+
+
+def test_missing_protection_is_said_once(
+    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    """A kernel without Landlock or seccomp is told of when the worker starts; it goes on."""
+    contain.prepare(Limits())
+    assert not caplog.records
+    monkeypatch.setattr(jail_landlock, "abi", lambda: 0)
+    monkeypatch.setattr(jail_seccomp, "restrict", lambda **_: False)
+    contain.prepare(Limits())
+    (record,) = caplog.records
+    assert record.levelname == "WARNING"
+    assert "Landlock (files) and seccomp (system calls)" in record.getMessage()
+    assert examined(carrying()).decisions
+
+
+@pytest.mark.parametrize("path", sorted(arrival.MAILS.glob("*.eml")), ids=lambda path: path.stem)
+def test_sample_is_read_alike(path: Path) -> None:
+    """A mail yields locked in exactly what it yields without protection."""
+    raw = path.read_bytes()
+    assert examined(raw) == examine(raw, limits=Limits(), policy=Policy())
+
+
+@pytest.mark.parametrize("is_safe", [True, False])
 def test_process_for_7zz_starts_nothing_else(
-    attack: str,
-    target: Target,
+    is_safe: bool,  # noqa: FBT001 - a parameter of the test
     arm: Callable[[str], None],
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    """Where 7zz may be started nothing else may, and no process outlives the mail."""
-    arm(attack)
-    groups: set[str] = set()
+    """Where 7zz may be started, nothing else may, which is Landlock's doing."""
+    arm("escape_with_7zz")
+    if not is_safe:
+        monkeypatch.setattr(*LAYERS["files"])
+    one = attacked(examined(carrying(b"")))
+    assert ("done" in [span.text for span in one.spans]) is not is_safe
 
-    def fork() -> int:
-        number = original()
-        groups.add(str(number))
-        return number
 
-    original = os.fork
-    monkeypatch.setattr(os, "fork", fork)
-    limits = {"opener_wall": 2, "unpacker_wall": 1}
-    attacked(examined(carrying(target.wish(attack).encode()), **limits))
-    assert not target.file.exists()
-    assert len(groups) >= 2
-    until(lambda: not [p for p in Path("/proc").glob("[0-9]*/stat") if fields(p)[2] in groups])
+def test_nothing_started_outlives_the_mail(
+    arm: Callable[[str], None], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A process left behind where 7zz may be started, as its own session, ends all the same."""
+    arm("escape_the_group")
+    monkeypatch.setattr("tqimap_processor.contain_cell.BEAT", 0.05)
+    seen: set[Path] = set()
+
+    def look() -> None:
+        for cell in children(os.getpid()):
+            seen.update(children(int(cell.parent.name)))
+
+    limits = Limits(opener_wall=2, unpacker_wall=1)
+    attacked(contain.examine(carrying(b""), limits=limits, policy=Policy(), beat=look))
+    assert seen
+    until(lambda: all(fields(path)[0] in {"", "Z"} for path in seen))
 
 
 def test_rqs_deadline_ends_it(arm: Callable[[str], None]) -> None:

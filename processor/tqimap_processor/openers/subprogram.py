@@ -70,7 +70,8 @@ class Subprogram:
         before = _cpu()
         with subprocess.Popen(  # noqa: S603 - our own program; the arguments pass through no shell
             [self._program, *given, b"-mmt1", b"-sccUTF-8", f"/proc/self/fd/{self.name}"],
-            stdin=subprocess.DEVNULL,
+            # at its end: nothing to read. In the jail no device can be opened
+            stdin=self._file,
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
             pass_fds=[self._file],
