@@ -30,7 +30,7 @@ def project(member: str) -> dict[str, Any]:
 def pins(lock: str) -> dict[str, str]:
     """Return the version that a lock pins for each distribution."""
     text = (LOCKS / f"{lock}.lock").read_text(encoding="utf-8")
-    return dict(re.findall(r"^([a-z0-9._-]+)==([^ ]+)", text, re.MULTILINE))
+    return dict(re.findall(r"^([a-z0-9._-]+)(?:\[[a-z,]+\])?==([^ ]+)", text, re.MULTILINE))
 
 
 def test_versions_agree() -> None:
