@@ -66,7 +66,8 @@ class Opened:
 class Artefact:
     """A node of the tree: the mail itself (`0`), its parts (`1`, `2`), theirs (`2.1`).
 
-    *kind* is the detected type, *declared_type* the claimed one. Hashes are hexadecimal.
+    *kind* is the detected type, *declared_type* the claimed one. Hashes are hexadecimal. *whole*
+    says whether *data* is all of the file: the hash of a part is nobody's.
     """
 
     id: str
@@ -80,6 +81,7 @@ class Artefact:
     data: bytes = field(repr=False)
     spans: tuple[Span, ...] = field(default=(), repr=False)
     problems: tuple[Problem, ...] = ()
+    whole: bool = True
 
     @property
     def top(self) -> str:

@@ -58,14 +58,14 @@ _DOUBTS = frozenset(
 _HARMLESS = frozenset(
     {
         *("text", "mail", "empty", "png", "jpeg", "gif", "bmp", "webp", "tiff", "heif", "font"),
-        *("json", "xml", "csv", "calendar", "vcard"),
+        *("json", "xml", "csv", "calendar", "vcard", "emf", "wmf"),
     }
 )
 _CONTENT = frozenset({"mail", "body", "nested-mail"})
+# parts of documents, which are called as their program or the opener calls them
+_PARTS = frozenset({"ooxml-part", "odf-part", "ole-object", "ole-stream", "rtf-object"})
 # the names that openers give to what has none
 _OUR_NAME = re.compile(r"part-[\d.]+|data-\d+|")
-# what was read is not the whole file, so its hash is not the file's
-_PARTIAL = frozenset({"encrypted", "truncated", "malformed", "unsupported"})
 
 
 @dataclass(frozen=True, slots=True)
@@ -205,9 +205,9 @@ def _can_harm(artefact: Artefact) -> bool:
 def _file(artefact: Artefact) -> Iterator[_Seen]:
     name = artefact.name
     flags = frozenset({ATTACHED})
-    if not _OUR_NAME.fullmatch(name):
+    if artefact.how not in _PARTS and not _OUR_NAME.fullmatch(name):
         yield _Seen(FILENAME, name, Sighting(artefact.id, "name", 0, len(name), name), flags)
-    if artefact.data and not any(one.kind in _PARTIAL for one in artefact.problems):
+    if artefact.data and artefact.whole:
         place = Sighting(artefact.id, "content", 0, 0, "")
         for kind, algorithm in HASHES.items():
             digest = hashlib.new(algorithm, artefact.data, usedforsecurity=False).hexdigest()

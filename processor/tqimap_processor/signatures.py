@@ -27,6 +27,7 @@ AT_START = (
     (b"\xe4\x52\x5c\x7b\x8c\xd8\xa7\x4d\xae\xb1\x53\x78\xd0\x29\x96\xd3", "onenote"),
     (b"\xca\xfe\xba\xbe", "class"),
     (b"wOFF", "font"),
+    (b"\xd7\xcd\xc6\x9a", "wmf"),
     (b"SQLite format 3\0", "sqlite"),
     (b"bplist00", "plist"),
     (b"conectix", "vhd"),
@@ -49,6 +50,7 @@ AT_START = (
     (b"\xa1\xb2\xc3\xd4", "pcap"),
 )
 INSIDE = (
+    (40, b" EMF\0\0\1\0", "emf"),
     (4, b"ftypheic", "heif"),
     (4, b"ftypmif1", "heif"),
     (4, b"ftypavif", "avif"),

@@ -23,6 +23,8 @@ if TYPE_CHECKING:
 
 
 ROOT = "0"
+# what a container says of a child that it could not read to its end
+_PARTIAL = frozenset({"encrypted", "truncated", "malformed", "unsupported"})
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,6 +100,7 @@ class _Walk:
             data=child.data,
             spans=opened.spans,
             problems=(*child.problems, *tricks.problems(child.name), *opened.problems),
+            whole=not any(one.kind in _PARTIAL for one in child.problems),
         )
         return artefact, opened.children
 

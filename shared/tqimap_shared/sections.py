@@ -276,7 +276,9 @@ class Limits(Section):
     )
     rtf_tokens: Count = Field(3_000_000, description="control words and groups of an RTF file")
     compressed_rtf: Count = Field(4 * MIB, description="compressed RTF of a message; it is slow")
-    key_rounds: Count = Field(1_000_000, description="hash rounds for the key of an Office file")
+    key_rounds: Count = Field(
+        2_000_000, description="hash rounds for the keys of an Office file, all passwords together"
+    )
     ole_streams: Count = Field(2_000, description="streams of an OLE file")
     macros: Count = Field(2 * MIB, description="characters of macro source of one file")
 

@@ -23,6 +23,8 @@ from tqimap_processor.detect import detect
         (b"\x89PNG\r\n\x1a\n" + bytes(9), "png"),
         (b"\xff\xd8\xff\xe0" + bytes(9), "jpeg"),
         (b"GIF89a" + bytes(9), "gif"),
+        (b"\xd7\xcd\xc6\x9a" + bytes(9), "wmf"),
+        (b"\1\0\0\0" + bytes(36) + b" EMF\0\0\1\0" + bytes(9), "emf"),
         (b"MZ\x90\0\x03" + bytes(90), "exe"),
         (b"\x7fELF" + bytes(9), "elf"),
         (gzip.compress(b"x", mtime=0), "gzip"),

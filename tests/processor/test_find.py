@@ -162,3 +162,21 @@ def test_every_part_is_remembered() -> None:
     indicators, _ = find(tree, Limits(sightings=2))
     (found,) = [one for one in indicators if one.value == "8.8.4.4"]
     assert [one.artefact for one in found.found] == ["1", "1", "2", "3"]
+
+
+def test_file_that_its_opener_cannot_read_has_its_hash() -> None:
+    """A broken or locked document is whole as a file, so its digests are findings."""
+    broken = b"%PDF-1.7 broken"
+    outcome = report(mixed(part(broken, "application/pdf", name="broken.pdf")))
+    assert outcome.artefacts[1].problems
+    assert decision(outcome, hashlib.sha256(broken).hexdigest()).type == "SHA-256"
+
+
+def test_part_of_a_document_has_a_hash_but_no_name() -> None:
+    """What Office calls `oleObject1.bin` in every document says nothing; its digest does."""
+    inner = ("word/embeddings/oleObject1.bin", b"\xd0\xcf\x11\xe0 object")
+    outer = zipped(("[Content_Types].xml", b"<x/>"), ("word/document.xml", b"<w/>"), inner)
+    outcome = report(mixed(part(outer, "application/msword", name="letter.docx")))
+    names = [one.value for one in outcome.decisions if one.type == "Filename"]
+    assert names == ["letter.docx"]
+    assert decision(outcome, hashlib.sha256(inner[1]).hexdigest()).found[0].artefact == "1.1"

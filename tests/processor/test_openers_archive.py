@@ -11,7 +11,7 @@ from dataclasses import replace
 from time import process_time
 
 import pytest
-from fixtures.built_mail import artefacts, mixed, part, report, source, zipped
+from fixtures.built_mail import mixed, part, report, source, zipped
 
 from tqimap_processor.openers import open_artefact
 from tqimap_processor.openers.archive import open_zip
@@ -212,13 +212,6 @@ def test_names_are_evidence_never_paths() -> None:
         "invoice.pdf.exe": ["name-double-extension"],
         "CON.txt": ["name-device"],
     }
-
-
-def test_document_is_a_zip_for_now() -> None:
-    """Office documents yield their parts, so that their text is searched."""
-    document = zipped(("[Content_Types].xml", b"<x/>"), ("word/document.xml", b"<w>a.com</w>"))
-    raw = mixed(part(document, "application/msword", name="a.docx"))
-    assert artefacts(raw)["1.2"] == "archive-entry xml word/document.xml"
 
 
 def _bomb(mebibytes: int) -> bytes:

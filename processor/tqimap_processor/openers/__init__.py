@@ -9,27 +9,35 @@ import importlib
 from encodings.aliases import aliases
 from typing import Protocol
 
-from rq.timeouts import BaseTimeoutException
-
 from tqimap_processor.artefact import Opened, Problem
 from tqimap_processor.openers import (
     archive,
     compressed,
     contentlines,
+    encrypted_office,
     html,
     jsondoc,
     lnk,
     mail,
+    msg,
+    odf,
+    ole,
+    onenote,
+    ooxml,
+    pdf,
     qr,
+    rtf,
     sevenzip,
     shortcut,
     table,
     tar,
     text,
+    tnef,
     xmldoc,
 )
 from tqimap_processor.openers.allowance import within
 from tqimap_processor.openers.source import Source
+from tqimap_processor.openers.untrusted import attempt
 
 
 __all__ = ["OPENERS", "Opener", "Source", "open_artefact", "open_inside", "preload"]
@@ -49,11 +57,16 @@ OPENERS: dict[str, Opener] = {
     "zip": archive.open_zip,
     "jar": archive.open_zip,
     "apk": archive.open_zip,
-    "docx": archive.open_zip,
-    "xlsx": archive.open_zip,
-    "pptx": archive.open_zip,
-    "odf": archive.open_zip,
     "epub": archive.open_zip,
+    **dict.fromkeys(("docx", "xlsx", "pptx"), ooxml.open_ooxml),
+    "odf": odf.open_odf,
+    "pdf": pdf.open_pdf,
+    "rtf": rtf.open_rtf,
+    **dict.fromkeys(("ole", "doc", "xls", "ppt"), ole.open_ole),
+    "encrypted-office": encrypted_office.open_encrypted,
+    "msg": msg.open_msg,
+    "tnef": tnef.open_tnef,
+    "onenote": onenote.open_onenote,
     "gzip": compressed.open_gzip,
     "bzip2": compressed.open_bzip2,
     "xz": compressed.open_xz,
@@ -82,6 +95,14 @@ LATE: tuple[str, ...] = (
     "zxingcpp",
     "encodings.idna",
     "_strptime",
+    "compressed_rtf",
+    "msoffcrypto",
+    "msoffcrypto.exceptions",
+    "olefile",
+    "oletools.olevba",
+    "oletools.rtfobj",
+    "pypdfium2",
+    "pypdfium2.raw",
 )
 
 
@@ -109,11 +130,5 @@ def open_inside(kind: str, source: Source) -> Opened:
     opener = OPENERS.get(kind)
     if opener is None:
         return Opened()
-    try:
-        return within(opener(source), source)
-    except (KeyboardInterrupt, SystemExit, BaseTimeoutException):
-        # rq's deadline for the whole mail strikes wherever the process happens to be
-        raise
-    except BaseException as error:  # noqa: BLE001 - untrusted work; native code panics beside Exception
-        # the exception's text may hold mail content: only its kind goes on
-        return Opened(problems=(Problem("opener-failed", type(error).__name__),))
+    opened = attempt(lambda: within(opener(source), source), "opener-failed")
+    return Opened(problems=(opened,)) if isinstance(opened, Problem) else opened

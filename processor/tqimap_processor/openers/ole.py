@@ -76,8 +76,12 @@ class _File:
 
     def _macros(self) -> list[Span]:
         spans: list[Span] = []
-        if any(part.upper() == "VBA" for path in self._file.streams for part in path[:-1]):
-            found, problems = macros.read(self._source.data, self._source.limits)
+        projects = self._projects()
+        if sum(len(data) for data in projects.values()) > self._source.limits.macros:
+            # olevba takes 6 s of processor time a MiB
+            self._problems.setdefault(Problem("macro", "too large to be read"))
+        elif projects:
+            found, problems = macros.read(compound.build(projects), self._source.limits)
             spans += found
             self._problems.update(dict.fromkeys(problems))
         sheets = [one for name in _WORKBOOKS for one in self._sheets(name)]
@@ -89,6 +93,21 @@ class _File:
         if any(hidden for *_, hidden in sheets):
             self._problems.setdefault(Problem("hidden-sheet", "a sheet is hidden"))
         return spans
+
+    def _projects(self) -> dict[Path, bytes]:
+        """Return the streams of macro projects: what lies beside and below storages called VBA."""
+        streams = self._file.streams
+        roots = {
+            path[:depth]
+            for path in streams
+            for depth, part in enumerate(path[:-1])
+            if part.upper() == "VBA"
+        }
+        return {
+            path: data
+            for path, data in streams.items()
+            if any(path[: len(root)] == root for root in roots)
+        }
 
     def _sheets(self, name: str) -> list[tuple[str, int, bool]]:
         return list(ole_objects.sheets(self._file.streams.get((name,), b"")))

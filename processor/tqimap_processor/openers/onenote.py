@@ -32,14 +32,17 @@ def open_onenote(source: Source) -> Opened:
     while (found := source.data.find(_STORED, place)) >= 0:
         rest.append(source.data[place:found])
         size = int.from_bytes(source.data[found + 16 : found + 24], "little")
-        start = found + _HEAD
-        data = source.data[start : start + size]
-        # a length that lies must not hide what follows
-        place = start + (size if size <= len(source.data) - start else 0)
-        if len(data) > room or len(children) >= source.limits.children:
+        start, end = found + _HEAD, found + _HEAD + size
+        if end > len(source.data):
+            # a length that lies must not hide what follows
+            following = source.data.find(_STORED, start)
+            end = following if following >= 0 else len(source.data)
+        place = end
+        if end - start > room or len(children) >= source.limits.children:
             problems.setdefault(Problem("too-large", "a stored file is left out"))
-        elif data:
-            room -= len(data)
+        elif end > start:
+            room -= end - start
+            data = source.data[start:end]
             children.append(Child(f"part-{len(children) + 1}", data, "onenote-file"))
     rest.append(source.data[place:])
     outside = b"\0".join(rest)

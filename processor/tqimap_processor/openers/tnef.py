@@ -58,6 +58,7 @@ class _Reading:
         self._message: dict[int, str] = {}
         self._raw: dict[int, bytes] = {}
         self._page = ""
+        self._left_out = False
         self._attached: list[tuple[dict[int, str], dict[int, bytes]]] = []
 
     def take(self, attribute: int, data: bytes) -> None:
@@ -73,7 +74,11 @@ class _Reading:
         elif attribute == _PROPERTIES:
             self._merge(self._message, self._raw, data)
         elif attribute == _BEGIN:
-            self._attached.append(({}, {}))
+            self._left_out = len(self._attached) >= self._source.limits.children
+            if not self._left_out:
+                self._attached.append(({}, {}))
+        elif self._left_out:
+            pass
         elif attribute in {_TITLE, _DATA, _ATTACHED_PROPERTIES}:
             self._attachment(attribute, data)
 
@@ -99,6 +104,8 @@ class _Reading:
             if child.data or child.name:
                 children.append(child)
         spans: tuple[Span, ...] = tuple(mapi.spans(message, self._source.limits))
+        if self._left_out:
+            problems.append(Problem("too-many", "attachments left out"))
         if not children and not spans:
             problems.append(Problem("malformed", "no attribute"))
         return Opened(spans, tuple(children), tuple(problems))
