@@ -42,7 +42,7 @@ _PDF_WINDOW = 1024
 _TEXT_WINDOW = 8192
 _SHORT = 512
 _HTML = re.compile(
-    rb"(?i)^(?>\s+|<!--.{0,2000}?-->|<\?xml[^>]{0,200}>)*+"
+    rb"(?i)^(?:\s|<!--(?:[^-]|-(?!->)){0,2000}-->|<\?xml[^>]{0,200}>)*"
     rb"<(?:!doctype\s+html|html|head|body|table|div|script|style|meta|title|center|iframe|font"
     rb"|span|img|a\s|p>|br|h[1-6]\b)",
     re.DOTALL,

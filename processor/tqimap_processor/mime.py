@@ -31,7 +31,7 @@ _ENCODED_WORD = re.compile(
 _NOT_BASE64 = re.compile(rb"[^A-Za-z0-9+/=]+")
 _LOST_BOUNDARY = re.compile(rb"(?m)^--([^\r\n]{1,220})\r?\n(?i:content-)")
 _UU_BLOCK = re.compile(
-    rb"(?m)^begin [0-7]{3,4} ([^\r\n]{1,1024})\r?\n((?:[\x20-\x60]{1,90}\r?\n)*+)end[ \t]*+\r?$"
+    rb"(?m)^begin [0-7]{3,4} ([^\r\n]{1,1024})\r?\n((?:[\x20-\x60]{1,90}\r?\n)*)end[ \t]*+\r?$"
 )
 
 

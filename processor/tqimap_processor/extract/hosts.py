@@ -22,7 +22,7 @@ ASCII_NAME = re.compile(
     r"(?:[a-z0-9_](?:[a-z0-9_-]{0,61}[a-z0-9])?\.)+(?:[a-z]{2,24}|xn--[a-z0-9-]{2,59})"
 )
 # what most names are; labels of more than 63 characters and odd hyphens are looked for apart
-_SIMPLE = re.compile(r"(?:[a-z0-9-]++\.)++([a-z]++)")
+_SIMPLE = re.compile(r"(?:[a-z0-9-]++\.)+([a-z]++)")
 _RESERVED = words("""
     example invalid localhost test local lan internal localdomain home corp intranet arpa
 """)

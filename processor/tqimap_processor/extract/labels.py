@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 _LABELLED = frozenset({"labelled"})
 _AGENT = re.compile(r"[\"']?[ \t]*[:=][ \t]*[\"']?([^\r\n\"'<>|]{3,400})", re.ASCII)
-_MOZILLA = re.compile(r"Mozilla/\d\.\d(?:[A-Za-z0-9()/;:.,_+@\[\]-]++| (?!Mozilla/))*+")
+_MOZILLA = re.compile(r"Mozilla/\d\.\d(?:[A-Za-z0-9()/;:.,_+@\[\]-]++| (?!Mozilla/))*")
 _MAX_AGENT = 412
 _MUTEX = re.compile(
     r"(?:es|ex)?(?:[ _-]?(?:name|object))?[\"']?[ \t]{0,4}(?:[:=][ \t]{0,4}|(?=[\"\u201c'`]))"

@@ -26,10 +26,10 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
 
-_NAME = re.compile(r"(?<![\w-])[\w-]++(?:\.[\w-]++)++")
+_NAME = re.compile(r"(?<![\w-])[\w-]++(?:\.[\w-]++)+")
 _LOCAL = r"[A-Za-z0-9!#$%&*+/=?_~\u00a1-\uffff.-]"
 _MAIL = re.compile(
-    rf"(?<!{_LOCAL})({_LOCAL}{{1,128}}+)@(\[[0-9A-Fa-f:.]{{7,45}}\]|[\w-]++(?:\.[\w-]++)++)"
+    rf"(?<!{_LOCAL})({_LOCAL}{{1,128}}+)@(\[[0-9A-Fa-f:.]{{7,45}}\]|[\w-]++(?:\.[\w-]++)+)"
 )
 _LOCAL_START = re.compile(r"[*.!#$%&/?=-]+|(?:.*[/?&])")
 _VERP = re.compile(r"(?:[^=]*\+|bounce|prvs|msprvs|srs\d|btv1)[^=]*=", re.IGNORECASE)

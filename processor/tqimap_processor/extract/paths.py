@@ -18,13 +18,13 @@ if TYPE_CHECKING:
     from tqimap_processor.extract.image import Image
 
 
-_WORD = r"(?:<[^<>\\\r\n]{1,40}>|[^\\/:*?\"'<>|\s,;\u2018\u2019\u201c\u201d`]){1,255}+"
+_WORD = r"(?:[^\\/:*?\"'<>|\s,;\u2018\u2019\u201c\u201d`]++|<[^<>\\\r\n]{1,40}>){1,255}"
 # a step may hold blanks, unless a file or another hive ends before them
 _STEP = (
     rf"(?!{_WORD}\.(?:exe|dll|sys|bat|ps1|vbs|js|txt|cmd) ){_WORD}"
-    rf"(?: (?!<?HK)(?!and |or |to |in ){_WORD}){{0,6}}+ ?\\{{1,2}}"
+    rf"(?: (?!<?HK)(?!and |or |to |in ){_WORD}){{0,6}} ?\\{{1,2}}"
 )
-_REST = re.compile(rf"(?:{_STEP}){{0,48}}+(?:{_WORD})?")
+_REST = re.compile(rf"(?:{_STEP}){{0,48}}(?:{_WORD})?")
 _DRIVE = re.compile(rb":(?<=[A-Za-z]:)(?<![A-Za-z0-9][A-Za-z]:)\\{1,2}(?=[^\\])")
 _VARIABLE = re.compile(rb"%[A-Za-z_()0-9]{2,30}%\\{1,2}")
 _SHARE = re.compile(
@@ -55,7 +55,7 @@ _UNIX_ROOT = re.compile(
 _HOME = re.compile(rb"~/(?<![\w\xff./:~-]~/)(?=[\w\xff.])")
 _UNIX_WORD = r"[\w.+@%~#$={}-]{1,255}+"
 _UNIX_REST = re.compile(
-    rf"(?:{_UNIX_WORD}(?: (?!and |or |to |in ){_UNIX_WORD}){{0,2}}+/){{0,48}}+(?:{_UNIX_WORD})?"
+    rf"(?:{_UNIX_WORD}(?: (?!and |or |to |in ){_UNIX_WORD}){{0,2}}/){{0,48}}(?:{_UNIX_WORD})?"
 )
 _DOUBLED = re.compile(r"\\{2,}")
 _ENDS = ".,;:!?'\")]}"

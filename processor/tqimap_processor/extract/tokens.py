@@ -35,11 +35,11 @@ MAX_AHEAD = 2560
 _MAX_LOCAL, _MAX_PORT = 64, 5
 # the host and its last label, the port, the tail
 _URL = re.compile(
-    r"https?://((?:[a-z0-9-]++\.)++([a-z]++|\d++))(?::(\d{1,5}))?"
-    r"(/(?:[A-Za-z0-9_~%/=+-]++|[.:#?&](?=[A-Za-z0-9_=/%-]))*+)?"
+    r"https?://((?:[a-z0-9-]++\.)+([a-z]++|\d++))(?::(\d{1,5}))?"
+    r"(/(?:[A-Za-z0-9_~%/=+-]++|[.:#?&](?=[A-Za-z0-9_=/%-]))*)?"
 )
-_MAIL = re.compile(r"[a-z0-9][a-z0-9_+.-]*+(?<!\.)@((?:[a-z0-9-]++\.)++([a-z]++))")
-_NAME = re.compile(r"(?:[a-z0-9-]++\.)++([a-z]++)")
+_MAIL = re.compile(r"[a-z0-9][a-z0-9_+.-]*+(?<!\.)@((?:[a-z0-9-]++\.)+([a-z]++))")
+_NAME = re.compile(r"(?:[a-z0-9-]++\.)+([a-z]++)")
 _ENCODED = re.compile(r"(?:https?|ftp)%3[aA]%2[fF]%2[fF][^\s&,;]+")
 # a path on the same host: whatever looks like a name in it is a file
 _LOCAL_PATH = re.compile(r"/(?![/\d\[])[^@,;()\[\]]*+$")

@@ -31,8 +31,9 @@ _LAYERS = 4  # filters over one stream
 _ZLIB = re.compile(rb"x[\x01\x5e\x9c\xda]")
 _NAME = re.compile(rb"#([0-9A-Fa-f]{2})")
 # a string is (..) with balanced or escaped brackets, or <hex>; the balance is good for three levels
-_INNER = rb"(?:[^()\\]|\\.)*+"
-_BALANCED = rb"\((?:[^()\\]|\\.|\(" + _INNER + rb"(?:\(" + _INNER + rb"\)" + _INNER + rb")*+\))*+\)"
+_INNER = rb"[^()\\]*+(?:\\.[^()\\]*+)*"
+_NESTED = rb"\(" + _INNER + rb"(?:\(" + _INNER + rb"\)" + _INNER + rb")*\)"
+_BALANCED = rb"\(" + _INNER + rb"(?:" + _NESTED + _INNER + rb")*\)"
 _VALUE = re.compile(
     rb"/(URI|JS|F|UF|UnixCommand|Win|P|D|Base|URL)\s{0,20}"
     rb"(" + _BALANCED + rb"|<[0-9A-Fa-f\s]{2,65536}>)",

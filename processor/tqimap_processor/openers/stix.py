@@ -46,7 +46,7 @@ _TYPES = {
 }
 _HASH = re.compile(r"[a-z0-9-]+:(?:[\w.]+\.)?hashes\.'?([\w-]+)'?")
 _AGENT = re.compile(r"network-traffic:.{1,60}request_header\.'?User-Agent'?")
-_STRING = r"'((?:[^'\\]|\\.)*+)'"
+_STRING = r"'([^'\\]*+(?:\\.[^'\\]*+)*)'"
 _TEST = re.compile(
     rf"([a-z0-9-]{{1,60}}:[\w.'\[\]*-]{{1,200}})\s*+(=|IN|[!<>]=?|LIKE|MATCHES|ISSUBSET|ISSUPERSET)"
     rf"\s*+(?:{_STRING}|\(([^()]{{0,20000}})\))"
