@@ -11,7 +11,9 @@ from __future__ import annotations
 import base64
 import io
 import random
+import struct
 import zipfile
+import zlib
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -147,9 +149,9 @@ def _attachment(dice: random.Random, size: float) -> Attachment:
         return Attachment(f"{name}.csv", "text/csv", "\r\n".join([*rows, *noise]).encode())
     if kind == "zip":
         return Attachment(f"{name}.zip", "application/zip", _zip(dice, length // 2))
-    magic = b"%PDF-1.7\n" if kind == "pdf" else b"\x89PNG\r\n\x1a\n"
-    media = "application/pdf" if kind == "pdf" else "image/png"
-    return Attachment(f"{name}.{kind}", media, magic + dice.randbytes(length // 2))
+    if kind == "pdf":
+        return Attachment(f"{name}.pdf", "application/pdf", _pdf(dice, length // 2))
+    return Attachment(f"{name}.png", "image/png", _png(dice, length // 2))
 
 
 def _zip(dice: random.Random, length: int) -> bytes:
@@ -160,6 +162,49 @@ def _zip(dice: random.Random, length: int) -> bytes:
             text = _plain(dice, length) if name == "readme.txt" else f"var u='{_link(dice)}';"
             archive.writestr(entry, text, zipfile.ZIP_DEFLATED)
     return buffer.getvalue()
+
+
+def _pdf(dice: random.Random, length: int) -> bytes:
+    """Return a document of one page: some text, one link, and a picture of *length* bytes."""
+    text = b"\n".join(f"({_sentence(dice)}) Tj T*".encode() for _ in range(40))
+    drawn = zlib.compress(b"BT /F1 12 Tf " + text + b" ET")
+    link = f"/A << /S /URI /URI ({_link(dice)}) >>".encode()
+    picture = dice.randbytes(length)
+    bodies = [
+        b"<< /Type /Catalog /Pages 2 0 R >>",
+        b"<< /Type /Pages /Kids [3 0 R] /Count 1 >>",
+        (
+            b"<< /Type /Page /Parent 2 0 R /MediaBox [0 0 612 792] /Contents 4 0 R /Annots [6 0 R]"
+            b" /Resources << /Font << /F1 7 0 R >> /XObject << /I 5 0 R >> >> >>"
+        ),
+        b"<< /Length %d /Filter /FlateDecode >>\nstream\n%b\nendstream" % (len(drawn), drawn),
+        b"<< /Type /XObject /Subtype /Image /Width 100 /Height 100 /ColorSpace /DeviceGray"
+        b" /BitsPerComponent 8 /Filter /DCTDecode /Length %d >>\nstream\n%b\nendstream"
+        % (len(picture), picture),
+        b"<< /Type /Annot /Subtype /Link /Rect [0 0 9 9] %b >>" % link,
+        b"<< /Type /Font /Subtype /Type1 /BaseFont /Helvetica >>",
+    ]
+    whole, offsets = b"%PDF-1.7\n", []
+    for number, body in enumerate(bodies, 1):
+        offsets.append(len(whole))
+        whole += b"%d 0 obj\n%b\nendobj\n" % (number, body)
+    table = b"".join(b"%010d 00000 n \n" % offset for offset in offsets)
+    size = len(bodies) + 1
+    end = b"trailer\n<< /Size %d /Root 1 0 R >>\nstartxref\n%d\n%%%%EOF\n" % (size, len(whole))
+    return whole + b"xref\n0 %d\n0000000000 65535 f \n%b" % (size, table) + end
+
+
+def _png(dice: random.Random, length: int) -> bytes:
+    """Return a grey picture of noise, *length* pixels at most."""
+    side = max(1, int(length**0.5))
+    rows = b"".join(b"\0" + dice.randbytes(side) for _ in range(side))
+    shape = struct.pack(">IIBBBBB", side, side, 8, 0, 0, 0, 0)
+    parts = ((b"IHDR", shape), (b"IDAT", zlib.compress(rows)), (b"IEND", b""))
+    chunks = (
+        struct.pack(">I", len(data)) + kind + data + struct.pack(">I", zlib.crc32(kind + data))
+        for kind, data in parts
+    )
+    return b"\x89PNG\r\n\x1a\n" + b"".join(chunks)
 
 
 def _part(media: str, text: str) -> bytes:
