@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, cast
 
 import pytest
 import tomli_w
+from fixtures.built_mail import mixed, part
 from fixtures.workers import SETTINGS, Crew, until
 
 from tqimap_sandbox import arrival
@@ -46,9 +47,9 @@ def office(crew: Crew, threatq: StandIn) -> Crew:
     return crew
 
 
-def post(office: Crew) -> str:
+def post(office: Crew, raw: bytes = RAW) -> str:
     """Admit and enqueue the mail as a fetcher does; its sha."""
-    mail = Envelope.seal(Location("Intelligence Mailbox", "INBOX", 7, 1), RAW)
+    mail = Envelope.seal(Location("Intelligence Mailbox", "INBOX", 7, 1), raw)
     office.ledger.admit([mail])
     queue.enqueue(office.redis, mail.sha256, SETTINGS.worker)
     return mail.sha256
@@ -66,6 +67,23 @@ def test_a_mail_becomes_a_file_with_its_indicators(office: Crew, threatq: StandI
     (kept,) = [path for path in (office.directory / "files").rglob("*") if path.is_file()]
     assert kept.stat().st_size > 0
     assert office.ledger.to_flag("Intelligence Mailbox", "INBOX", 7) == [1]
+
+
+@pytest.mark.parametrize("more", [(), ("--jobs-per-fork", "5")], ids=["fork", "stay"])
+def test_a_mail_that_kills_its_parser_is_done(
+    office: Crew, threatq: StandIn, monkeypatch: pytest.MonkeyPatch, more: tuple[str, ...]
+) -> None:
+    """An attachment that kills its parser becomes a file, and what stands beside it is found."""
+    monkeypatch.setenv("EVIL", "abort")
+    gif = part(b"GIF89a see http://drop.example/", "image/gif", name="a.gif")
+    body = b"Content-Type: text/plain\r\n\r\nhxxp://lure[.]example/"
+    sha = post(office, mixed(body, gif))
+    assert office.start("--burst", *more).wait(60) == 0
+    assert office.done(sha), office.output
+    values = {one["value"] for one in threatq.api("GET", "indicators?limit=100")["data"]}
+    assert {"http://lure.example/", "http://drop.example/"} <= values
+    assert threatq.counts()["files"] == 1
+    assert office.mail(sha).attempts == 1
 
 
 def test_a_job_that_comes_twice_has_its_effect_once(office: Crew, threatq: StandIn) -> None:
