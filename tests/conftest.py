@@ -13,4 +13,5 @@ pytest_plugins = [
     "fixtures.site",
     "fixtures.threatq",
     "fixtures.threatq_client",
+    "fixtures.crash_site",
 ]

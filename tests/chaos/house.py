@@ -20,13 +20,15 @@ from fixtures import dovecot as dovecot_fixture
 from fixtures import threatq as threatq_fixture
 from fixtures.dovecot import PASSWORD
 from fixtures.site import Site, clean
+from redis import Redis
+from redis.backoff import NoBackoff
+from redis.retry import Retry
 
 from chaos.mails import MAILBOXES
 from chaos.process import Program, end, start
 from tqimap_sandbox import part
 from tqimap_sandbox import redis as redis_part
 from tqimap_shared.settings import CONNECTOR, load
-from tqimap_shared.store import connect
 
 
 if TYPE_CHECKING:
@@ -35,13 +37,13 @@ if TYPE_CHECKING:
 
     from fixtures.dovecot import Dovecot
     from fixtures.threatq import StandIn
-    from redis import Redis
 
     from tqimap_shared.settings import Settings
 
 WORKERS = ((), (), ("--jobs-per-fork", "20"))
 TESTS = Path(__file__).parents[1]
-LOOK = 2  # seconds that a control route of the stand-in may take
+LOOK = 0.5  # seconds that a look at a server which may be frozen takes at most
+ARM_EVERY = 1.0  # seconds between two attempts to set the faults
 # short, so that healing is quick; many attempts, because every kill of a worker costs its mail one
 RETRIES = [1] * 10 + [2] * 20 + [5] * 20
 SECTIONS = {
@@ -84,6 +86,7 @@ class House:
     fetchers: list[subprocess.Popen[bytes]] = field(default_factory=list)
     faults: bool = False
     _armed: int = 0
+    _arm_at: float = 0.0
     _runs: int = 0
 
     @property
@@ -96,8 +99,9 @@ class House:
         for program in self.programs:
             program.tend()
         self.fetchers = [one for one in self.fetchers if one.poll() is None]
-        if self.faults and self._armed != self.stand_in.starts:
+        if self.faults and self._armed != self.stand_in.starts and time.monotonic() > self._arm_at:
             self._arm()
+            self._arm_at = time.monotonic() + ARM_EVERY
 
     def fetch(self) -> None:
         """Start a run of the fetcher, on one host and the other in turn."""
@@ -112,8 +116,10 @@ class House:
             end(one)
 
     def client(self) -> Redis:
-        """Connect to Redis as the programs do."""
-        return connect(self.settings.redis)
+        """Connect to Redis; unlike the programs, give up soon: the storm must go on."""
+        url = self.settings.redis.url.get_secret_value()
+        once = Retry(NoBackoff(), 0)
+        return Redis.from_url(url, socket_timeout=LOOK, socket_connect_timeout=LOOK, retry=once)
 
     def calm(self) -> None:
         """Break no more requests. Raises requests' errors while the stand-in is away."""
@@ -122,12 +128,13 @@ class House:
 
     def _arm(self) -> None:
         """Set the faults in a stand-in that was started again and has forgotten them."""
-        starts = self.stand_in.starts
-        with suppress(requests.RequestException):
-            self.threatq.control("DELETE", "faults", timeout=LOOK)
+        starts, url = self.stand_in.starts, f"{self.threatq.url}/sandbox/faults"
+        with suppress(requests.RequestException), requests.Session() as session:
+            session.verify = self.threatq.ca_file
+            session.delete(url, timeout=LOOK)
             for number, fault in enumerate(FAULTS):
                 seeded = {**fault, "seed": starts * len(FAULTS) + number}
-                self.threatq.control("POST", "faults", json=seeded, timeout=LOOK)
+                session.post(url, json=seeded, timeout=LOOK).raise_for_status()
             self._armed = starts
 
 

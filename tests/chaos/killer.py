@@ -17,17 +17,22 @@ if TYPE_CHECKING:
 
     from chaos.house import House
 
-# how often each kind is chosen, where there is one
+# how often each kind is chosen; more of what all others need would leave nothing to break
 WEIGHTS = {
-    "horse": 26,
-    "worker": 18,
-    "fetcher": 18,
-    "imap": 120,  # there only for moments
-    "redis": 7,
-    "threatq": 8,
+    "horse": 30,
+    "worker": 14,
+    "fetcher": 16,
+    "imap": 16,
+    "redis": 5,
+    "threatq": 7,
     "scheduler": 4,
 }
-PAUSE = (0.2, 0.9)  # seconds between two blows
+PAUSE = (0.1, 0.7)  # seconds between two blows
+YOUTH = 8.0  # seconds in which a program that was started again is spared: else none ever works,
+CRIB = 0.01  # but for this share of the looks at it, because starting may break too
+SPARED = 3  # every third run of the fetcher, of which all could be killed otherwise
+LEAST = 1.1  # kills a second, below which there is no pause: a loaded machine has slow victims
+AMBUSH = 0.3  # seconds of waiting for a process of the chosen kind; then it is another one's turn
 FREEZE = 0.2  # share of blows that only freeze
 SHORT = (0.2, 3.0)  # seconds that a process is frozen
 LONG_SHARE = 0.1  # of all freezes
@@ -41,13 +46,15 @@ Victim = tuple[int, int]
 
 @dataclass(slots=True)
 class Killer:
-    """Strikes once in PAUSE seconds; counts what it did, by kind of process."""
+    """Strikes after each PAUSE; counts what it did, by kind of process."""
 
     house: House
     random: random.Random
     ends: float
     kills: Counter[str] = field(default_factory=Counter)
     freezes: Counter[str] = field(default_factory=Counter)
+    began: float = field(default_factory=time.monotonic)
+    _kind: str = "horse"
     _next: float = 0.0
     _next_host: float = 0.0
     _frozen: list[tuple[float, Victim]] = field(default_factory=list)
@@ -63,33 +70,46 @@ class Killer:
         if now > self._next_host and self.ends - now > HOST[1]:
             self._next_host = now + HOST_EVERY
             self._freeze_host(now)
-        if now > self._next:
-            self._next = now + self.random.uniform(*PAUSE)
-            self._strike(now)
+        if now <= self._next:
+            return
+        if self._strike(now):
+            late = self.kills.total() < (now - self.began) * LEAST
+            self._next = now + (0 if late else self.random.uniform(*PAUSE))
+            self._choose(there=late)
+        elif now > self._next + AMBUSH:
+            self._choose(there=True)
 
     def rest(self) -> None:
         """Thaw everything."""
         self._thaw(float("inf"))
 
-    def _strike(self, now: float) -> None:
-        victims = self._victims()
-        kinds = [kind for kind in WEIGHTS if victims.get(kind)]
-        if not kinds:
-            return
-        kind = self.random.choices(kinds, [WEIGHTS[kind] for kind in kinds])[0]
-        victim = self.random.choice(victims[kind])
-        if self.random.random() < FREEZE:
-            self._freeze(kind, victim, now)
-        elif send(victim[0], signal.SIGKILL, parent=victim[1]):
-            self.kills[kind] += 1
+    def _choose(self, *, there: bool = False) -> None:
+        """Choose the kind of the next victim, one that is *there* if need be."""
+        victims = self._victims() if there else {}
+        kinds = [kind for kind in WEIGHTS if victims.get(kind)] or list(WEIGHTS)
+        (self._kind,) = self.random.choices(kinds, [WEIGHTS[kind] for kind in kinds])
 
-    def _freeze(self, kind: str, victim: Victim, now: float) -> None:
+    def _strike(self, now: float) -> bool:
+        """Strike a process of the chosen kind; False if there is none."""
+        victims = self._victims()[self._kind]
+        if not victims:
+            return False
+        victim = self.random.choice(victims)
+        if self.random.random() < FREEZE:
+            return self._freeze(victim, now)
+        killed = send(victim[0], signal.SIGKILL, parent=victim[1])
+        self.kills[self._kind] += killed
+        return killed
+
+    def _freeze(self, victim: Victim, now: float) -> bool:
         seconds = self.random.uniform(*SHORT)
         if self.random.random() < LONG_SHARE:
             seconds = self.random.uniform(*LONG) * self.house.settings.worker.lease
-        if send(victim[0], signal.SIGSTOP, parent=victim[1]):
-            self.freezes[kind] += 1
+        frozen = send(victim[0], signal.SIGSTOP, parent=victim[1])
+        if frozen:
+            self.freezes[self._kind] += 1
             self._frozen.append((now + seconds, victim))
+        return frozen
 
     def _freeze_host(self, now: float) -> None:
         """Freeze a worker with its horse until others have taken its mail over."""
@@ -110,12 +130,13 @@ class Killer:
     def _victims(self) -> dict[str, list[Victim]]:
         house, me = self.house, os.getpid()
         workers = [worker.pid for worker in house.workers if worker.pid]
+        grown = [one for one in house.programs if one.age > YOUTH or self.random.random() < CRIB]
         frozen = {pid for _, (pid, _) in self._frozen}
         victims = {
-            "worker": [(pid, me) for pid in workers],
-            "fetcher": [(one.pid, me) for one in house.fetchers],
-            "redis": [(house.redis.pid, me)] if house.redis.pid else [],
-            "threatq": [(house.stand_in.pid, me)] if house.stand_in.pid else [],
+            "worker": [(one.pid, me) for one in house.workers if one in grown and one.pid],
+            "fetcher": [(one.pid, me) for one in house.fetchers if one.pid % SPARED],
+            "redis": [(one.pid, me) for one in grown if one is house.redis and one.pid],
+            "threatq": [(one.pid, me) for one in grown if one is house.stand_in and one.pid],
             "horse": [],
             "scheduler": [],
             "imap": [],

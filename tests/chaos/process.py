@@ -45,6 +45,12 @@ class Program:
     starts: int = 0
     process: subprocess.Popen[bytes] | None = None
     _again: float = field(default=0.0, repr=False)
+    _started: float = field(default=0.0, repr=False)
+
+    @property
+    def age(self) -> float:
+        """Seconds since it was started."""
+        return time.monotonic() - self._started
 
     @property
     def pid(self) -> int:
@@ -55,6 +61,7 @@ class Program:
         """Start it; its output is appended to a file."""
         self.process = start(self.command, self.environment, self.output)
         self.starts += 1
+        self._started = time.monotonic()
 
     def tend(self) -> None:
         """Start it again a moment after it has ended."""
@@ -103,7 +110,12 @@ def end(process: subprocess.Popen[bytes]) -> None:
 
 def children(*parents: int) -> list[Process]:
     """Return the living children of *parents*."""
-    return [one for one in _all() if one.parent in parents and one.state != "Z"]
+    found: list[Process] = []
+    for parent in parents:
+        with suppress(OSError):
+            for one in Path(f"/proc/{parent}/task/{parent}/children").read_text("ascii").split():
+                found += _look(int(one))
+    return [one for one in found if one.state != "Z"]
 
 
 def send(pid: int, number: signal.Signals, *, parent: int) -> bool:
@@ -112,7 +124,7 @@ def send(pid: int, number: signal.Signals, *, parent: int) -> bool:
         # by a descriptor: a number could name somebody else's process by the time it is used
         descriptor = os.pidfd_open(pid)
         try:
-            if any(one.pid == pid for one in children(parent)):
+            if any(one.parent == parent for one in _look(pid)):
                 signal.pidfd_send_signal(descriptor, number)
                 return True
         finally:
@@ -120,10 +132,9 @@ def send(pid: int, number: signal.Signals, *, parent: int) -> bool:
     return False
 
 
-def _all() -> Iterator[Process]:
-    for path in Path("/proc").glob("[0-9]*/stat"):
-        with suppress(OSError):
-            pid, _, rest = path.read_text("utf-8", "replace").partition(" (")
-            command, _, facts = rest.rpartition(") ")
-            state, parent, group, *_ = facts.split()
-            yield Process(int(pid), command, state, int(parent), int(group))
+def _look(pid: int) -> Iterator[Process]:
+    with suppress(OSError):
+        number, _, rest = Path(f"/proc/{pid}/stat").read_text("utf-8", "replace").partition(" (")
+        command, _, facts = rest.rpartition(") ")
+        state, parent, group, *_ = facts.split()
+        yield Process(int(number), command, state, int(parent), int(group))

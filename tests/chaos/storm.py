@@ -27,11 +27,11 @@ if TYPE_CHECKING:
     from tqimap_shared.ledger import Counts
 
 TICK = 0.05  # seconds
-FETCH_EVERY = 1.5  # seconds between two runs of the fetcher
+FETCH_EVERY = 2.0  # seconds between two runs of the fetcher
 TELL_EVERY = 10  # seconds between two lines of progress
-BASE, RATE = 180, 2  # mails: so many, and so many more a second
+BASE, RATE = 180, 1  # mails: so many, and so many more a second
 LEFT = 0.85  # share of the run in which mails arrive
-QUIET = 300  # seconds that everything may take to come to rest
+QUIET = 150  # seconds without any progress after which it will not come to rest
 ASK = 1.0  # seconds between two questions whether it has
 
 
@@ -63,14 +63,17 @@ class Storm:
 
     def rest(self, killer: Killer) -> bool:
         """Leave everything alone until nothing is open; False if it did not come to that."""
+        calm, ask_at, known = False, 0.0, None
         until = time.monotonic() + QUIET
-        calm, ask_at = False, 0.0
         while time.monotonic() < until:
             calm = calm or self._calmed()
             self._keep_going(killer)
             if calm and time.monotonic() > ask_at:
-                if self._settled():
+                counts = self._counts()
+                if self._settled(counts):
                     return True
+                if counts != known:
+                    known, until = counts, time.monotonic() + QUIET
                 ask_at = time.monotonic() + ASK
             time.sleep(TICK)
         return False
@@ -109,10 +112,9 @@ class Storm:
             return False
         return True
 
-    def _settled(self) -> bool:
+    def _settled(self, counts: Counts | None) -> bool:
         """Whether every mail is done and marked on the mail server, or only dead ones are left."""
         mails = len({one.mail.sha256 for one in self.delivered})
-        counts = self._counts()
         if counts is None or counts.done + counts.dead < mails:
             return False
         return bool(counts.dead) or all(
