@@ -20,7 +20,6 @@ from tqimap_shared.ledger import Ledger
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
-    from pathlib import Path
 
     from chaos.house import House
     from chaos.mails import Delivery, Indicator, Mail
@@ -34,6 +33,7 @@ SELECT a.hash, t.name, i.value FROM link l
     JOIN attachment a ON l.src_type = 'attachment' AND a.id = l.src_object_id
     JOIN indicator i ON l.dest_type = 'indicator' AND i.id = l.dest_object_id
     JOIN indicator_type t ON t.id = i.type_id"""
+BROKEN = "SELECT fault, COUNT(*) FROM journal WHERE fault IS NOT NULL GROUP BY fault ORDER BY fault"
 MARKS = {r"\Seen", "$tqimap-done"}
 
 
@@ -70,7 +70,7 @@ def audit(house: House, delivered: Sequence[Delivery]) -> Findings:
     """Look at every mail and every effect."""
     findings = Findings()
     mails = {one.mail.sha256: one.mail for one in delivered}
-    held = _held(house.directory / "threatq.db")
+    held = _held(house)
     wanted = {sha: _wanted(mail, house.settings) for sha, mail in mails.items()}
     for sha, mail in mails.items():
         if lack := _lack(mail, wanted[sha], held):
@@ -79,6 +79,16 @@ def audit(house: House, delivered: Sequence[Delivery]) -> Findings:
     _look_into_mailboxes(house, delivered, findings)
     findings.doubled += _surplus(held, list(wanted.values()))
     return findings
+
+
+def broken(house: House) -> dict[str, int]:
+    """Count the requests that the stand-in broke on purpose, by kind."""
+    with closing(_database(house)) as database:
+        return dict(database.execute(BROKEN).fetchall())
+
+
+def _database(house: House) -> sqlite3.Connection:
+    return sqlite3.connect(f"file:{house.directory / 'threatq.db'}?mode=ro", uri=True)
 
 
 def _wanted(mail: Mail, settings: Settings) -> _Wanted:
@@ -137,8 +147,8 @@ def _surplus(held: _Held, wanted: Sequence[_Wanted]) -> list[str]:
     return sentences
 
 
-def _held(state: Path) -> _Held:
-    with closing(sqlite3.connect(f"file:{state}?mode=ro", uri=True)) as database:
+def _held(house: House) -> _Held:
+    with closing(_database(house)) as database:
         files = database.execute(FILES).fetchall()
         indicators = database.execute(INDICATORS).fetchall()
         relations = database.execute(RELATIONS).fetchall()

@@ -14,14 +14,15 @@ import time
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from chaos.audit import audit
+from chaos.audit import audit, broken
 from chaos.house import running
 from chaos.storm import Storm
 
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from chaos.audit import Findings
-    from chaos.killer import Killer
 
 SHOWN = 40  # sentences about what is wrong
 
@@ -42,7 +43,8 @@ def main() -> int:
         if not storm.rest(killer):
             print("it did not come to rest", flush=True)
         findings = audit(house, storm.delivered)
-    _tell(findings, killer)
+        faults = broken(house)
+    _tell(findings, killed=killer.kills, frozen=killer.freezes, broken=faults)
     print(
         json.dumps(
             {
@@ -72,8 +74,8 @@ def _parser() -> argparse.ArgumentParser:
     return parser
 
 
-def _tell(findings: Findings, killer: Killer) -> None:
-    for what, counts in (("killed", killer.kills), ("frozen", killer.freezes)):
+def _tell(findings: Findings, **blows: Mapping[str, int]) -> None:
+    for what, counts in blows.items():
         print(f"{what}:", ", ".join(f"{kind} {n}" for kind, n in sorted(counts.items())))
     sentences = [f"lost: {name[:12]}: {sentence}" for name, sentence in findings.lost.items()]
     sentences += [f"doubled: {sentence}" for sentence in findings.doubled]

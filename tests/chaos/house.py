@@ -131,6 +131,7 @@ class House:
         starts, url = self.stand_in.starts, f"{self.threatq.url}/sandbox/faults"
         with suppress(requests.RequestException), requests.Session() as session:
             session.verify = self.threatq.ca_file
+            session.trust_env = False  # or the machine's own bundle would replace ours
             session.delete(url, timeout=LOOK)
             for number, fault in enumerate(FAULTS):
                 seeded = {**fault, "seed": starts * len(FAULTS) + number}
