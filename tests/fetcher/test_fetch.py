@@ -8,7 +8,6 @@ import time
 from typing import TYPE_CHECKING
 
 import pytest
-from fixtures.workers import until
 
 from tqimap_fetcher.fetch import Tally, fetch, plan
 from tqimap_fetcher.mailbox import open_mailbox
@@ -137,11 +136,9 @@ def test_a_failing_store_leaves_its_mails_unread(dovecot: Dovecot) -> None:
     with pytest.raises(TryLater, match="Redis"):
         run(dovecot, user, admit, settings=Fetch(admit_messages=10))
 
-    def unread() -> list[int]:
-        return [uid for uid, one in dovecot.flags(user).items() if SEEN not in one]
-
-    # the run hung up without waiting: the server may still be marking
-    until(lambda: unread() == list(range(21, 51)))
+    unread = {uid for uid, one in dovecot.flags(user).items() if SEEN not in one}
+    # the run hung up without waiting for the marks of what is safe: the server may have lost them
+    assert unread >= set(range(21, 51))
 
 
 def test_mails_are_unread_while_they_are_being_admitted(dovecot: Dovecot) -> None:
