@@ -2,7 +2,8 @@
 
 rq moves ids and may lose or double a job; nothing here minds. Each act is one Lua script (atomic,
 one round trip, one fsync) that may be repeated: a client that lost the answer simply asks again.
-Raw bytes are stored with zstd level 3 (2.1 times smaller on phishing mail; higher levels gain 2 %).
+Raw bytes are stored with zstd level 6: 2.5 % smaller than with level 3 for 0.8 ms of processor time
+a mail of 75 KB; level 9 gains 0.8 % more for as much again.
 
 Keys, all in one hash slot, `{tqimap}:` before each:
 
@@ -50,7 +51,7 @@ if TYPE_CHECKING:
 
 __all__ = ["Admission", "Counts", "Lease", "LeaseBusy", "LeaseLost", "Ledger", "Mail", "Trimmed"]
 
-LEVEL = 3
+LEVEL = 6
 DAY = 86_400
 CHUNK = 1000  # mails in one round trip when many are read
 TRIM = 500  # mails forgotten in one call: a script holds all of Redis while it runs

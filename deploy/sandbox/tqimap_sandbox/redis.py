@@ -42,6 +42,7 @@ appendfsync always
 save ""
 maxmemory {maxmemory}
 maxmemory-policy noeviction
+hash-max-listpack-value 512
 dir {directory}
 logfile {log}
 daemonize no
