@@ -11,7 +11,6 @@ from __future__ import annotations
 import gc
 import hashlib
 import logging
-import time
 from collections import defaultdict
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any, Self, TypeVar
@@ -27,6 +26,7 @@ from tqimap_processor import (
 from tqimap_processor.artefact import Opened, Problem
 from tqimap_processor.child_wire import WireError
 from tqimap_processor.contain_cell import Cell, CrashError
+from tqimap_processor.contain_time import MailTime
 from tqimap_processor.openers import OPENERS, sevenzip
 from tqimap_processor.report import Message
 from tqimap_shared.errors import TryLater
@@ -38,6 +38,7 @@ if TYPE_CHECKING:
 
     from tqimap_processor.artefact import Artefact
     from tqimap_processor.child_wire import Frame
+    from tqimap_processor.contain_time import Seconds
     from tqimap_processor.extract import Finding
     from tqimap_processor.openers import Source
     from tqimap_processor.report import Report
@@ -45,8 +46,6 @@ if TYPE_CHECKING:
 
 _T = TypeVar("_T")
 LOG = logging.getLogger(__name__)
-OPENING = 0.75  # the share of a mail's time that may go into opening it; the rest is for searching
-
 
 _WARMING = b"""From: a@example.com
 Date: Thu, 1 Jan 2026 00:00:00 +0000
@@ -119,7 +118,7 @@ class Contained:
         self._cells: dict[str, Cell] = {}
         self._spent = 0.0
         self._crashes = {"open": 0, "search": 0}
-        self._started = time.monotonic()
+        self._time = MailTime(limits, self._used)
 
     def __enter__(self) -> Self:
         return self
@@ -135,7 +134,9 @@ class Contained:
         if len(head) > limits.header_bytes:
             return bare
         try:
-            found = self._ask({"ask": "envelope"}, head, contain_answers.envelope)
+            found = self._ask(
+                {"ask": "envelope"}, head, self._time.left(), contain_answers.envelope
+            )
         except CrashError as crash:
             self.lost["0"].append(Problem("header-unread", crash.how))
             return bare
@@ -147,7 +148,7 @@ class Contained:
             return Opened()
         if len(source.data) > self._limits.memory:
             return Opened(problems=(Problem("too-large", f"not opened: {len(source.data)} bytes"),))
-        if refused := self._refusal("open", OPENING):
+        if refused := self._refusal("open", self._time.to_open()):
             return Opened(problems=(refused,))
         try:
             return self._opened(kind, source)
@@ -165,12 +166,13 @@ class Contained:
         texts = [span.text for span in artefact.spans]
         if not texts:
             return
-        if refused := self._refusal("search", 1.0):
+        left = self._time.to_search()
+        if refused := self._refusal("search", left):
             self.lost[artefact.id].append(refused)
             return
         lengths, data = child_wire.join(texts)
         try:
-            frames = self._frames({"ask": "findings", "lengths": lengths}, data)
+            frames = self._frames({"ask": "findings", "lengths": lengths}, data, left)
             yield from contain_answers.findings(frames, texts)
         except (CrashError, WireError) as error:
             self._forget("")
@@ -184,7 +186,7 @@ class Contained:
         if cell is None:
             # 7zz limits itself, which it may only do downwards
             least = self._limits.unpacker_cpu + 2.0 if program else 1.0
-            seconds = max(least, self._limits.mail_seconds - self._used())
+            seconds = max(least, self._time.left().cpu)
             programs = (program,) if program else ()
             try:
                 cell = Cell(self._limits, seconds=seconds, beat=self._beat, programs=programs)
@@ -218,9 +220,9 @@ class Contained:
         return self._ask(
             request,
             source.data,
+            self._time.left() if sweep else self._time.to_open(),
             lambda frames: contain_answers.opened(frames, source),
             room=room,
-            share=1.0 if sweep else OPENING,
             program=program,
         )
 
@@ -228,14 +230,14 @@ class Contained:
         self,
         fields: dict[str, Any],
         data: bytes,
+        left: Seconds,
         parse: Callable[[Iterator[Frame]], _T],
         *,
         room: int = 0,
-        share: float = 1.0,
         program: str = "",
     ) -> _T:
         try:
-            return parse(self._frames(fields, data, room=room, share=share, program=program))
+            return parse(self._frames(fields, data, left, room=room, program=program))
         except WireError:
             self._forget(program)
             raise CrashError("a broken answer") from None
@@ -244,28 +246,25 @@ class Contained:
         self,
         fields: dict[str, Any],
         data: bytes,
+        left: Seconds,
         *,
         room: int = 0,
-        share: float = 1.0,
         program: str = "",
     ) -> Iterator[Frame]:
         limits = self._limits
         wall = limits.opener_wall + (limits.unpacker_wall if program else 0)
-        fields["seconds"] = min(limits.opener_seconds, share * limits.mail_seconds - self._used())
+        fields["seconds"] = min(limits.opener_seconds, left.cpu)
         try:
-            yield from self.cell(program).ask(
-                fields, data, room=room, seconds=min(wall, share * limits.wall - self._elapsed())
-            )
+            yield from self.cell(program).ask(fields, data, room=room, seconds=min(wall, left.wall))
         except CrashError:
             self._forget(program)
             raise
 
-    def _refusal(self, phase: str, share: float) -> Problem | None:
+    def _refusal(self, phase: str, left: Seconds) -> Problem | None:
         """Say why no more artefacts are read, if so."""
         if self._crashes[phase] > self._limits.restarts:
             return Problem("not-read", f"{self._crashes[phase]} processes died over this mail")
-        late = self._elapsed() >= share * self._limits.wall
-        if late or self._used() >= share * self._limits.mail_seconds:
+        if min(left) <= 0:
             return Problem("out-of-time", "not read: the time for this mail is used up")
         return None
 
@@ -277,6 +276,3 @@ class Contained:
 
     def _used(self) -> float:
         return self._spent + sum(cell.used() for cell in self._cells.values())
-
-    def _elapsed(self) -> float:
-        return time.monotonic() - self._started
