@@ -10,7 +10,7 @@ from imaplib import IMAP4
 from typing import TYPE_CHECKING
 
 from tqimap_fetcher.bounded import BoundedClient, telling, throttled
-from tqimap_fetcher.transport import connect, encrypt, subject_of
+from tqimap_fetcher.transport import connect, encrypt, peer_of, subject_of
 from tqimap_shared import log
 from tqimap_shared.errors import Denied, StopProcess, TryLater
 
@@ -83,7 +83,9 @@ def _encrypt(client: BoundedClient, mailbox: Mailbox, fetch: Fetch) -> None:
             subject, "the server skips the login (PREAUTH); somebody may be on the way."
         )
     if mailbox.security == "starttls":
-        client.imap.upgrade(lambda sock: encrypt(sock, mailbox, seconds=fetch.connect_timeout))
+        client.imap.upgrade(
+            lambda sock: encrypt(sock, mailbox, peer_of(mailbox), seconds=fetch.connect_timeout)
+        )
     elif mailbox.security == "none":
         logger.warning(
             "%s: the connection is NOT encrypted (mailbox.security = none); anyone on the way can "

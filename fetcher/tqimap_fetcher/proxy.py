@@ -12,6 +12,7 @@ from __future__ import annotations
 import ipaddress
 import socket
 import time
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import socks
@@ -35,17 +36,34 @@ _NOT_ALLOWED = "0x02"
 _IDENTD = ("0x5c", "0x5d")
 
 
-def open_tunnel(mailbox: Mailbox, port: int, *, until: float) -> socket.socket:
-    """Connect to the mailbox's server through its proxy.
+@dataclass(frozen=True, slots=True)
+class Peer:
+    """A server to connect to, and the setting that names it.
+
+    With *verify* its certificate and name are checked.
+    """
+
+    host: str
+    port: int
+    setting: str
+    verify: bool = True
+
+    def __str__(self) -> str:
+        """Name it as errors do: the setting and its value."""
+        return f"{self.setting} {self.host}"
+
+
+def open_tunnel(mailbox: Mailbox, peer: Peer, *, until: float) -> socket.socket:
+    """Connect to *peer* through the mailbox's proxy.
 
     *until* is a `time.monotonic()` moment; PySocks applies what remains to each single read, so
     the caller must watch the whole. Raises Denied, StopProcess and TryLater.
     """
-    _check(mailbox)
+    _check(mailbox, peer)
     fault: OSError = OSError("no address")
-    for host in _destinations(mailbox, port):
+    for host in _destinations(mailbox, peer):
         try:
-            return _dial(mailbox, host, port, until=until)
+            return _dial(mailbox, host, peer.port, until=until)
         except socks.ProxyError as error:
             fault = error
             if not isinstance(_cause(error), (socks.SOCKS5Error, socks.SOCKS4Error)):
@@ -53,7 +71,7 @@ def open_tunnel(mailbox: Mailbox, port: int, *, until: float) -> socket.socket:
                 break
         except OSError as error:
             raise _away(mailbox, error) from None
-    raise _fault(mailbox, fault) from None
+    raise _fault(mailbox, peer, fault) from None
 
 
 def proxy_name(mailbox: Mailbox) -> str:
@@ -78,15 +96,19 @@ def _dial(mailbox: Mailbox, host: str, port: int, *, until: float) -> socket.soc
     return socket.socket(fileno=tunnel.detach())
 
 
-def _check(mailbox: Mailbox) -> None:
+def _check(mailbox: Mailbox, peer: Peer) -> None:
     """Refuse what PySocks would send wrongly; raises StopProcess."""
     user, password = mailbox.proxy_username, mailbox.proxy_password.get_secret_value()
-    values = {"server": mailbox.server, "proxy_username": user, "proxy_password": password}
+    values = {
+        peer.setting: peer.host,
+        "mailbox.proxy_username": user,
+        "mailbox.proxy_password": password,
+    }
     for name, value in values.items():
         if len(value.encode()) > _LONGEST:
             raise StopProcess(
                 proxy_name(mailbox),
-                f"mailbox.{name} is longer than the {_LONGEST} bytes that can be sent to it.",
+                f"{name} is longer than the {_LONGEST} bytes that can be sent to it.",
             )
     if mailbox.proxy_type.startswith("socks5") and bool(user) != bool(password):
         raise StopProcess(
@@ -94,31 +116,31 @@ def _check(mailbox: Mailbox) -> None:
             "set both mailbox.proxy_username and mailbox.proxy_password, or neither.",
         )
     try:
-        mailbox.server.encode("idna")
+        peer.host.encode("idna")
     except UnicodeError:
-        raise StopProcess(f"mailbox.server {mailbox.server}", "is not a valid host name.") from None
+        raise StopProcess(str(peer), "is not a valid host name.") from None
 
 
-def _destinations(mailbox: Mailbox, port: int) -> list[str]:
+def _destinations(mailbox: Mailbox, peer: Peer) -> list[str]:
     """List what to ask the proxy for: the name, or all its addresses if names stay local."""
     if mailbox.proxy_type in _REMOTE_NAMES:
-        return [mailbox.server]
+        return [peer.host]
     family = socket.AF_INET if mailbox.proxy_type == "socks4" else socket.AF_UNSPEC
     try:
-        found = socket.getaddrinfo(mailbox.server, port, family, socket.SOCK_STREAM)
+        found = socket.getaddrinfo(peer.host, peer.port, family, socket.SOCK_STREAM)
     except OSError:
-        raise _unresolved(mailbox) from None
+        raise _unresolved(mailbox, peer) from None
     return list(dict.fromkeys(str(one[4][0]) for one in found))
 
 
-def _unresolved(mailbox: Mailbox) -> TqimapError:
-    if mailbox.proxy_type == "socks4" and _is_ipv6(mailbox.server):
+def _unresolved(mailbox: Mailbox, peer: Peer) -> TqimapError:
+    if mailbox.proxy_type == "socks4" and _is_ipv6(peer.host):
         return StopProcess(
             proxy_name(mailbox),
             "SOCKS 4 has no IPv6; set mailbox.proxy_type to socks5, or give an IPv4 address.",
         )
     return TryLater(
-        f"mailbox.server {mailbox.server}",
+        str(peer),
         "has no address that this machine can find; if only the proxy knows the name, set "
         "mailbox.proxy_type to socks5h (or socks4a).",
     )
@@ -131,7 +153,7 @@ def _is_ipv6(name: str) -> bool:
         return False
 
 
-def _fault(mailbox: Mailbox, error: OSError) -> TqimapError:
+def _fault(mailbox: Mailbox, peer: Peer, error: OSError) -> TqimapError:
     """Say what a PySocks error means; its text may hold what the proxy sent and is not used."""
     if isinstance(error, socks.ProxyConnectionError):
         return _away(mailbox, error.socket_err)
@@ -139,7 +161,7 @@ def _fault(mailbox: Mailbox, error: OSError) -> TqimapError:
     if isinstance(cause, socks.SOCKS5AuthError):
         return _unauthorised(mailbox)
     if isinstance(cause, (socks.SOCKS5Error, socks.SOCKS4Error)):
-        return _refused(mailbox, str(cause.msg).partition(":")[0])
+        return _refused(mailbox, peer, str(cause.msg).partition(":")[0])
     if isinstance(cause, socks.GeneralProxyError) and "invalid data" in str(cause.msg):
         return StopProcess(
             proxy_name(mailbox),
@@ -188,16 +210,15 @@ def _unauthorised(mailbox: Mailbox) -> Denied:
     return Denied(proxy_name(mailbox), sentence)
 
 
-def _refused(mailbox: Mailbox, code: str) -> TqimapError:
+def _refused(mailbox: Mailbox, peer: Peer, code: str) -> TqimapError:
     """Say what the proxy's reply *code* means: `0x` and two digits."""
-    target = f"mailbox.server {mailbox.server}"
     if code == _NOT_ALLOWED:
         return Denied(
-            proxy_name(mailbox), f"does not allow connections to {target}; change its rules."
+            proxy_name(mailbox), f"does not allow connections to {peer}; change its rules."
         )
     if code in _IDENTD:
         return Denied(proxy_name(mailbox), "wants to ask an ident server on this machine.")
     return TryLater(
         proxy_name(mailbox),
-        f"cannot reach {target} (SOCKS reply {code}); check mailbox.server and mailbox.port.",
+        f"cannot reach {peer} (SOCKS reply {code}); check that name and its port.",
     )

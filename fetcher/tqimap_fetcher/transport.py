@@ -1,8 +1,8 @@
-"""Open a socket to an IMAP server: direct or through a SOCKS proxy, encrypted where asked.
+"""Open a socket to a server of a mailbox: direct or through a SOCKS proxy, encrypted where asked.
 
 What comes back is always a plain `socket.socket` or an `ssl.SSLSocket` of the standard library. TLS
-is 1.2 at least, and certificate and host name are checked against the configured IMAP name, also
-when a proxy lies between.
+is 1.2 at least, and certificate and host name are checked against the configured name, also when a
+proxy lies between.
 """
 
 from __future__ import annotations
@@ -10,18 +10,15 @@ from __future__ import annotations
 import logging
 import socket
 import ssl
-import threading
 import time
-from concurrent.futures import Future
 from typing import TYPE_CHECKING
 
-from tqimap_fetcher.proxy import open_tunnel, proxy_name, unreachable
+from tqimap_fetcher.deadline import within
+from tqimap_fetcher.proxy import Peer, open_tunnel, proxy_name, unreachable
 from tqimap_shared.errors import Denied, StopProcess, TqimapError, TryLater
 
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
-
     from tqimap_shared.settings import Mailbox
 
 logger = logging.getLogger(__name__)
@@ -39,6 +36,11 @@ def subject_of(mailbox: Mailbox) -> str:
     return f"mailbox {mailbox.name} ({mailbox.server}:{port_of(mailbox)})"
 
 
+def peer_of(mailbox: Mailbox) -> Peer:
+    """Return the mailbox's IMAP server."""
+    return Peer(mailbox.server, port_of(mailbox), "mailbox.server", mailbox.verify)
+
+
 def connect(mailbox: Mailbox, *, seconds: float) -> socket.socket:
     """Connect to the mailbox's server, encrypted if its security is `tls`.
 
@@ -46,17 +48,28 @@ def connect(mailbox: Mailbox, *, seconds: float) -> socket.socket:
     certificate or proxy password, StopProcess for settings that cannot work, TryLater otherwise.
     """
     until = time.monotonic() + seconds
-    bare = _watched(lambda: _open(mailbox, until), mailbox, seconds=seconds)
+    bare = reach(mailbox, peer_of(mailbox), seconds=seconds)
     if mailbox.security != "tls":
         return bare
-    return encrypt(bare, mailbox, seconds=until - time.monotonic())
+    return encrypt(bare, mailbox, peer_of(mailbox), seconds=until - time.monotonic())
 
 
-def encrypt(bare: socket.socket, mailbox: Mailbox, *, seconds: float) -> ssl.SSLSocket:
+def reach(mailbox: Mailbox, peer: Peer, *, seconds: float) -> socket.socket:
+    """Connect to *peer* the mailbox's way, unencrypted, within *seconds*."""
+    until = time.monotonic() + seconds
+    return within(
+        seconds,
+        lambda: _open(mailbox, peer, until),
+        late=_late(mailbox, seconds),
+        discard=lambda found: found.close(),
+    )
+
+
+def encrypt(bare: socket.socket, mailbox: Mailbox, peer: Peer, *, seconds: float) -> ssl.SSLSocket:
     """Wrap *bare* in TLS within *seconds* and check who answers; closes *bare* if that fails."""
     try:
-        tls = _context(mailbox).wrap_socket(
-            bare, server_hostname=mailbox.server, do_handshake_on_connect=False
+        tls = _context(mailbox, peer).wrap_socket(
+            bare, server_hostname=peer.host, do_handshake_on_connect=False
         )
     except BaseException:
         bare.close()
@@ -67,60 +80,29 @@ def encrypt(bare: socket.socket, mailbox: Mailbox, *, seconds: float) -> ssl.SSL
         tls.do_handshake()
     except OSError as error:
         tls.close()
-        raise _tls_fault(mailbox, error) from None
+        raise _tls_fault(mailbox, peer, error) from None
     return tls
 
 
-def _open(mailbox: Mailbox, until: float) -> socket.socket:
+def _open(mailbox: Mailbox, peer: Peer, until: float) -> socket.socket:
     if mailbox.proxy_address:
-        return open_tunnel(mailbox, port_of(mailbox), until=until)
+        return open_tunnel(mailbox, peer, until=until)
     try:
         return socket.create_connection(
-            (mailbox.server, port_of(mailbox)), timeout=max(until - time.monotonic(), 0.01)
+            (peer.host, peer.port), timeout=max(until - time.monotonic(), 0.01)
         )
     except UnicodeError:
-        raise StopProcess(subject_of(mailbox), "mailbox.server is not a host name.") from None
+        raise StopProcess(subject_of(mailbox), f"{peer.setting} is not a host name.") from None
     except OSError as error:
-        raise _unreachable(mailbox, error) from None
+        raise _unreachable(mailbox, peer, error) from None
 
 
-def _unreachable(mailbox: Mailbox, error: OSError) -> TryLater:
+def _unreachable(mailbox: Mailbox, peer: Peer, error: OSError) -> TryLater:
     return TryLater(
         subject_of(mailbox),
-        f"cannot be reached ({unreachable(error)}); check mailbox.server, mailbox.port and whether "
-        "a proxy is needed.",
+        f"{peer} cannot be reached ({unreachable(error)}); check that name, its port and whether a "
+        "proxy is needed.",
     )
-
-
-def _watched(
-    act: Callable[[], socket.socket], mailbox: Mailbox, *, seconds: float
-) -> socket.socket:
-    """Run *act* for at most *seconds*.
-
-    In a thread: neither name resolution nor PySocks knows a deadline for the whole, and a proxy
-    that drips its answer would hold a run for hours. A late socket is closed by its thread.
-    """
-    future: Future[socket.socket] = Future()
-
-    def attempt() -> None:
-        try:
-            found = act()
-        except Exception as error:  # noqa: BLE001 - raised again by the waiting thread
-            if future.set_running_or_notify_cancel():
-                future.set_exception(error)
-            return
-        if future.set_running_or_notify_cancel():
-            future.set_result(found)
-        else:
-            found.close()
-
-    threading.Thread(target=attempt, name="connect", daemon=True).start()
-    try:
-        return future.result(seconds)
-    except TimeoutError:
-        if future.cancel():
-            raise _late(mailbox, seconds) from None
-        return future.result()
 
 
 def _late(mailbox: Mailbox, seconds: float) -> TryLater:
@@ -128,7 +110,7 @@ def _late(mailbox: Mailbox, seconds: float) -> TryLater:
     return TryLater(subject_of(mailbox), f"no connection{way} within {seconds:g} seconds.")
 
 
-def _context(mailbox: Mailbox) -> ssl.SSLContext:
+def _context(mailbox: Mailbox, peer: Peer) -> ssl.SSLContext:
     try:
         context = ssl.create_default_context(cafile=mailbox.ca_file)
     except (OSError, ssl.SSLError):
@@ -137,7 +119,7 @@ def _context(mailbox: Mailbox) -> ssl.SSLContext:
             f"mailbox.ca_file {mailbox.ca_file} is missing, unreadable or holds no certificate.",
         ) from None
     context.minimum_version = ssl.TLSVersion.TLSv1_2
-    if not mailbox.verify:
+    if not peer.verify:
         logger.warning(
             "%s: the certificate is NOT checked (mailbox.verify = false); anyone on the way can "
             "read the password and the mail.",
@@ -148,14 +130,13 @@ def _context(mailbox: Mailbox) -> ssl.SSLContext:
     return context
 
 
-def _tls_fault(mailbox: Mailbox, error: OSError) -> TqimapError:
+def _tls_fault(mailbox: Mailbox, peer: Peer, error: OSError) -> TqimapError:
     subject = subject_of(mailbox)
     if isinstance(error, ssl.SSLCertVerificationError):
         if error.verify_code in _WRONG_NAME:
             return Denied(
                 subject,
-                f"the certificate is not for {mailbox.server}; set mailbox.server to a name that "
-                "is in it.",
+                f"the certificate is not for {peer.host}; set {peer.setting} to a name in it.",
             )
         return Denied(
             subject,

@@ -7,13 +7,15 @@ too. Sizes are bytes, times seconds unless a name says otherwise.
 from __future__ import annotations
 
 import os
-from pathlib import Path
+from pathlib import Path  # noqa: TC003 - pydantic reads the annotations
 from typing import Literal, Self
 
-from pydantic import BaseModel, ConfigDict, Field, SecretStr, ValidationError, model_validator
+from pydantic import Field, SecretStr, ValidationError, model_validator
 
+from tqimap_shared.account import Account
 from tqimap_shared.errors import NotWritable, SettingsError
 from tqimap_shared.values import (
+    CONNECTOR,
     MIB,
     NO_SECRET,
     Count,
@@ -22,18 +24,12 @@ from tqimap_shared.values import (
     Port,
     Seconds,
     Secret,
+    Section,
     Share,
 )
 
 
-CONNECTOR = "Intelligence Mailbox"
 DEFAULT_REDIS = "redis://127.0.0.1:6379/0"
-
-
-class Section(BaseModel):
-    """A table of tqimap.toml; unknown keys are faults, and values never stand in messages."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True, hide_input_in_errors=True)
 
 
 class ThreatQ(Section):
@@ -94,27 +90,10 @@ class Redis(Section):
         return self
 
 
-class Mailbox(Section):
+class Mailbox(Account):
     """An IMAP mailbox: one more than the UI's, or, by its name, what overrides the UI's fields."""
 
-    name: Line = Field(CONNECTOR, min_length=1, description="name; the UI's by default")
-    enabled: bool = Field(default=True, description="fetch from it")
-    server: Line = Field("", description="IMAP host name")
-    port: Port | None = Field(None, description="IMAP port (993 for tls, 143 otherwise)")
-    security: Literal["tls", "starttls", "none"] = Field("tls", description="how to encrypt")
-    verify: bool = Field(default=True, description="check certificate and host name")
-    ca_file: Path | None = Field(None, description="certificates to trust instead of the system's")
-    username: Line = Field("", description="IMAP user name")
-    password: Secret = Field(NO_SECRET, description="IMAP password")
     folder: Line = Field("INBOX", description="folder to read")
-    proxy_address: Line = Field("", description="SOCKS proxy; empty for a direct connection")
-    proxy_port: Port | None = Field(None, description="SOCKS port (1080)")
-    proxy_type: Literal["socks4", "socks4a", "socks5", "socks5h"] = Field(
-        "socks5",
-        description="a and h: the proxy resolves the name",
-    )
-    proxy_username: Line = Field("", description="SOCKS user name")
-    proxy_password: Secret = Field(NO_SECRET, description="SOCKS password")
     done: Literal["keyword", "move", "nothing"] = Field(
         "keyword",
         description="what happens to a mail once ThreatQ has it: keyword $tqimap-done, move, or "

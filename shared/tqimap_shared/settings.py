@@ -27,7 +27,6 @@ from pydantic_settings import (
 from tqimap_shared import log
 from tqimap_shared.errors import SettingsError
 from tqimap_shared.sections import (
-    CONNECTOR,
     DEFAULT_REDIS,
     Dashboard,
     Fetch,
@@ -39,6 +38,7 @@ from tqimap_shared.sections import (
     ThreatQ,
     Worker,
 )
+from tqimap_shared.values import CONNECTOR
 
 
 __all__ = [

@@ -1,14 +1,21 @@
-"""What a setting's value may be."""
+"""What a section is, and what a setting's value may be."""
 
 from __future__ import annotations
 
 from pathlib import Path
 from typing import Annotated
 
-from pydantic import AfterValidator, Field, SecretStr
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, SecretStr
 
 
+CONNECTOR = "Intelligence Mailbox"
 MIB = 2**20
+
+
+class Section(BaseModel):
+    """A table of tqimap.toml; unknown keys are faults, and values never stand in messages."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True, hide_input_in_errors=True)
 
 
 def _one_line(value: str) -> str:
