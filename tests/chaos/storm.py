@@ -29,9 +29,9 @@ if TYPE_CHECKING:
 TICK = 0.05  # seconds
 FETCH_EVERY = 2.0  # seconds between two runs of the fetcher
 TELL_EVERY = 10  # seconds between two lines of progress
-BASE, RATE = 180, 1  # mails: so many, and so many more a second
+BASE, RATE = 60, 1  # mails: so many, and so many more a second
 LEFT = 0.85  # share of the run in which mails arrive
-QUIET = 150  # seconds without any progress after which it will not come to rest
+QUIET = 900  # seconds without any progress after which it will not come to rest
 ASK = 1.0  # seconds between two questions whether it has
 
 
