@@ -60,7 +60,7 @@ def differences(report: Report, client: Client, settings: ThreatQ) -> Iterator[D
         wanted = payload.indicator(one, places, threatq)
         if wanted["type"]["name"] not in client.reference.types:
             continue
-        held = _indicator(client, wanted)
+        held = look_up(client, wanted)
         if held is not None:
             ids[key(wanted)] = held["id"]
         yield _compare(f"indicator {one.type}", one.value, wanted, held, protected)
@@ -76,7 +76,7 @@ def _protected(client: Client) -> frozenset[str]:
     return frozenset(str(one["name"]) for one in statuses if one.get("protected") == "Y")
 
 
-def _indicator(client: Client, wanted: Record) -> Record | None:
+def look_up(client: Client, wanted: Record) -> Record | None:
     """Look an indicator up, in every spelling that the server may have given it."""
     kind, value = key(wanted)
     for form in dict.fromkeys([value, *forms(kind, value)]):

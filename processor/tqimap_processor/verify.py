@@ -15,10 +15,10 @@ from typing import TYPE_CHECKING, Any
 from rich.console import Console
 from rich.markup import escape
 
-from tqimap_processor.checks import SHORT, Desk, library, mailboxes, mails
+from tqimap_processor.checks import SHORT, Desk, effects, library, mailboxes, mails
+from tqimap_processor.threatq import Client
 from tqimap_shared import settings
 from tqimap_shared.errors import Never
-from tqimap_shared.threatq import Session
 
 
 if TYPE_CHECKING:
@@ -44,6 +44,11 @@ def arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--heal", action="store_true", help="put right what can be")
     parser.add_argument("--json", action="store_true", help="one JSON line")
     parser.add_argument(
+        "--quick",
+        action="store_true",
+        help="do not read the mails that are kept to compare them with ThreatQ",
+    )
+    parser.add_argument(
         "--days",
         type=float,
         metavar="N",
@@ -61,10 +66,9 @@ def run(options: argparse.Namespace) -> int:
     What was found until then is printed all the same.
     """
     desk = Desk.of(settings.load(options.config))
-    days = options.days or desk.settings.worker.raw_days or 1
     found: list[Outcome] = []
     try:
-        found.extend(_treated(fault, heal=options.heal) for fault in _faults(desk, days))
+        found.extend(_treated(fault, heal=options.heal) for fault in _faults(desk, options))
     finally:
         if options.json:
             sys.stdout.write(json.dumps(_as_json(desk, found)) + "\n")
@@ -73,11 +77,15 @@ def run(options: argparse.Namespace) -> int:
     return 0 if all(outcome.done for outcome in found) else WRONG
 
 
-def _faults(desk: Desk, days: float) -> Iterator[Fault]:
+def _faults(desk: Desk, options: argparse.Namespace) -> Iterator[Fault]:
     yield from mails.faults(desk)
     yield from mailboxes.faults(desk)
-    with Session(desk.settings.threatq) as session:
-        yield from library.faults(desk, session, days=days)
+    days = options.days or desk.settings.worker.raw_days or 1
+    with Client.open(desk.settings.threatq) as client:
+        held = library.Library.of(desk, client.session, days=days)
+        yield from library.faults(desk, client.session, held)
+        if not options.quick:
+            yield from effects.faults(desk, client, held)
 
 
 def _treated(fault: Fault, *, heal: bool) -> Outcome:

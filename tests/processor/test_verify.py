@@ -12,7 +12,7 @@ from fixtures.office import FOLDER, MAILBOX, UIDVALIDITY, Office, report_mail
 from rq.job import Job
 
 from tqimap_processor.threatq import Client
-from tqimap_shared import queue
+from tqimap_shared import queue, ranges
 from tqimap_shared.envelope import Envelope, Location
 
 
@@ -210,6 +210,43 @@ def test_what_cannot_be_processed_again_stays_a_fault(office: Office, verify: Ve
     assert office.mail(sha).effects == effects
 
 
+def test_a_deleted_relation_is_made_again(office: Office, verify: Verify) -> None:
+    """The mail is read again: what it holds and ThreatQ does not is named, and added."""
+    sha = office.done(report_mail(1, attachment=b"See evil-7.badplace.net, all of you."))
+    before = office.threatq.counts()
+    ((effect, number),) = office.mail(sha).effects.items()
+    related = office.threatq.api("GET", f"attachments/{number}/indicators")["data"]
+    (gone,) = [one for one in related if one["value"] == "evil-7.badplace.net"]
+    path = f"attachments/{number}/indicators"
+    office.threatq.api("DELETE", path, [gone["pivot"]["id"]])
+    assert verify("--quick")[0] == 0
+    healed(verify, ("relations-missing", sha))
+    office.process()
+    assert office.threatq.counts() == before
+    assert office.mail(sha).effects == {effect: number}
+    assert verify()[0] == 0
+
+
+def test_what_a_mail_lacks_is_named(office: Office, verify: Verify) -> None:
+    """An indicator and a File that no attempt brought, since a new version sees more in a mail."""
+    sha = office.done(report_mail(1, attachment=b"the notes"))
+    before = office.threatq.counts()
+    ((effect, number),) = office.mail(sha).effects.items()
+    (found,) = office.threatq.api("GET", "indicators?value=evil-1.badplace.net")["data"]
+    office.threatq.api("DELETE", f"indicators/{found['id']}")
+    office.threatq.api("DELETE", f"attachments/{number}")
+    left = ranges.split(office.mail(sha).attributes["ids"]) - {found["id"]}
+    office.redis.hset(f"{PREFIX}m:{sha}", "a:ids", ranges.join(left))
+    office.records.amend(sha, effect, was=number)
+    status, report = verify("--heal")
+    assert (status, kinds(report)) == (0, [("indicators-missing", sha), ("files-missing", sha)])
+    assert "FQDN evil-1.badplace.net" in report["faults"][0]["sentence"]
+    assert "notes.txt" in report["faults"][1]["sentence"]
+    office.process()
+    assert office.threatq.counts() == before
+    assert verify()[0] == 0
+
+
 def twin(office: Office, sha: str, source: str = "") -> tuple[int, int]:
     """Upload a mail's File once more, as if the look-up had missed it; older and younger id."""
     number = next(iter(office.mail(sha).effects.values()))
@@ -241,6 +278,8 @@ def test_a_younger_twin_is_merged_into_the_older_file(office: Office, verify: Ve
     other = office.done(report_mail(2, attachment=b"the notes"), 2)
     effect = next(iter(office.mail(other).effects))
     office.records.amend(other, effect, was=str(older), now=str(younger))
+    brought = [{"id": one} for one in ranges.split(office.mail(other).attributes["ids"])]
+    api("POST", f"attachments/{younger}/indicators", brought)
     healed(verify, ("twin", f"File {younger}"))
     assert office.threatq.counts()["files"] == 1
     assert office.mail(other).effects[effect] == str(older)

@@ -9,8 +9,9 @@ from __future__ import annotations
 
 import re
 from collections import defaultdict
+from dataclasses import dataclass
 from functools import partial
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Self
 
 from tqimap_processor.checks import Fault
 from tqimap_processor.checks.twin import move
@@ -32,21 +33,33 @@ FEW = 50  # objects that are asked for one by one rather than found in a listing
 _OURS = re.compile(rf"([0-9a-f]{{{payload.PREFIX}}})-")
 
 
-def faults(desk: Desk, session: Session, *, days: float) -> Iterator[Fault]:
-    """Yield done mails, of the last *days*, of whose effects something is missing; then twins."""
-    since = desk.folders.now() - days * DAY
-    mails = list(desk.records.read(desk.records.shas("done", since=since)))
-    numbers = {int(number) for mail in mails for number in files_of(mail).values()}
-    files = {one["id"]: one for one in _listed(session, "attachments", numbers)}
-    gone = numbers - present(session, "attachments", numbers, listed=files)
-    wanted = {number for mail in mails for number in _indicators(mail)}
-    listed = {
-        one["id"] for one in (_listed(session, "indicators", wanted) if len(wanted) > FEW else ())
-    }
-    lost = wanted - present(session, "indicators", wanted, listed=listed)
-    for mail in mails:
-        yield from _mail(desk, mail, gone, lost)
-    yield from _twins(desk, session, files.values(), mails)
+@dataclass(frozen=True, slots=True)
+class Library:
+    """Done mails, and what ThreatQ holds of their Files and indicators: records by id."""
+
+    mails: list[Mail]
+    files: dict[int, Record]
+    indicators: dict[int, Record]
+
+    @classmethod
+    def of(cls, desk: Desk, session: Session, *, days: float) -> Self:
+        """Read what became done in the last *days*."""
+        since = desk.folders.now() - days * DAY
+        mails = list(desk.records.read(desk.records.shas("done", since=since)))
+        files = {int(number) for mail in mails for number in files_of(mail).values()}
+        indicators = {number for mail in mails for number in indicators_of(mail)}
+        return cls(
+            mails,
+            _held(session, "attachments", files, listed=True),
+            _held(session, "indicators", indicators, listed=len(indicators) > FEW),
+        )
+
+
+def faults(desk: Desk, session: Session, held: Library) -> Iterator[Fault]:
+    """Yield done mails of whose effects something is missing; then twins."""
+    for mail in held.mails:
+        yield from _mail(desk, mail, held)
+    yield from _twins(desk, session, held)
 
 
 def files_of(mail: Mail) -> dict[str, str]:
@@ -54,20 +67,38 @@ def files_of(mail: Mail) -> dict[str, str]:
     return {effect: number for effect, number in mail.effects.items() if effect.startswith(FILE)}
 
 
-def present(
-    session: Session, collection: str, numbers: Iterable[int], *, listed: Iterable[int] = ()
-) -> set[int]:
-    """Return those of *numbers* that exist; the *listed* ones need not be asked for."""
-    found = set(listed).intersection(numbers)
-    return found | {one for one in set(numbers) - found if _exists(session, collection, one)}
+def indicators_of(mail: Mail) -> set[int]:
+    """Return the ids of a mail's indicators."""
+    return ranges.split(mail.attributes.get("ids", ""))
 
 
-def _exists(session: Session, collection: str, number: int) -> bool:
+def whole(mail: Mail, held: Library) -> bool:
+    """Tell whether all effects that are written down of a mail are there."""
+    files = {int(number) for number in files_of(mail).values()}
+    return files <= held.files.keys() and indicators_of(mail) <= held.indicators.keys()
+
+
+def present(session: Session, collection: str, numbers: Iterable[int]) -> set[int]:
+    """Return those of *numbers* that exist."""
+    return set(_held(session, collection, set(numbers), listed=False))
+
+
+def _held(
+    session: Session, collection: str, numbers: set[int], *, listed: bool
+) -> dict[int, Record]:
+    """Return the records of *numbers* that exist; what is *listed* besides, too."""
+    found = {one["id"]: one for one in _listed(session, collection, numbers if listed else set())}
+    for number in numbers - found.keys():
+        found |= {one["id"]: one for one in _asked(session, collection, number)}
+    return found
+
+
+def _asked(session: Session, collection: str, number: int) -> Iterator[Record]:
     try:
         found = session.get(f"{collection}/{number}")
     except NotFound:
-        return False
-    return any(one.get("id") == number and not one.get("deleted_at") for one in found)
+        return
+    yield from (one for one in found if one.get("id") == number and not one.get("deleted_at"))
 
 
 def _listed(session: Session, collection: str, numbers: set[int]) -> Iterator[Record]:
@@ -83,26 +114,22 @@ def _listed(session: Session, collection: str, numbers: set[int]) -> Iterator[Re
             yield one
 
 
-def _indicators(mail: Mail) -> set[int]:
-    return ranges.split(mail.attributes.get("ids", ""))
-
-
-def _mail(desk: Desk, mail: Mail, gone: set[int], lost: set[int]) -> Iterator[Fault]:
-    files = {effect: number for effect, number in files_of(mail).items() if int(number) in gone}
+def _mail(desk: Desk, mail: Mail, held: Library) -> Iterator[Fault]:
+    files = {
+        effect: number for effect, number in files_of(mail).items() if int(number) not in held.files
+    }
     heal = partial(desk.process_again, mail.sha256, files)
     for number in files.values():
         yield Fault("file-missing", mail.sha256, f"is done, and its File {number} is gone", heal)
-    if missing := len(_indicators(mail) & lost):
+    if missing := len(indicators_of(mail) - held.indicators.keys()):
         sentence = f"is done, and {missing} of its indicators are gone"
         yield Fault("indicators-missing", mail.sha256, sentence, heal)
 
 
-def _twins(
-    desk: Desk, session: Session, files: Iterable[Record], mails: list[Mail]
-) -> Iterator[Fault]:
+def _twins(desk: Desk, session: Session, held: Library) -> Iterator[Fault]:
     """Yield Files of ours that have content which an older File of ours has."""
     groups: dict[tuple[str, str], list[Record]] = defaultdict(list)
-    for one in files:
+    for one in held.files.values():
         if one.get("hash") and (ours := _OURS.match(str(one.get("name", "")))):
             groups[str(one["hash"]), ours[1]].append(one)
     for group in groups.values():
@@ -110,7 +137,7 @@ def _twins(
         for number in younger:
             if _ours(session, number, desk) and _ours(session, oldest, desk):
                 sentence = f"has the content of File {oldest}"
-                heal = partial(_merge, desk, session, mails, number, oldest)
+                heal = partial(_merge, desk, session, held.mails, number, oldest)
                 yield Fault("twin", f"File {number}", sentence, heal)
 
 
