@@ -73,6 +73,38 @@ def test_link_that_leads_nowhere_is_no_span() -> None:
     assert found == [("base@href", "http://[x"), ("a@href", "y")]
 
 
+@pytest.mark.parametrize(
+    ("markup", "left"),
+    [
+        ('<a hre"http://a.com/Bc">x</a>', "http://a.com/Bc"),
+        ("<p>x</p><a href='http://a.com/cut", "http://a.com/cut"),
+        ('<!DOCTYPE html PUBLIC "x" "http://a.com/d.dtd"><p>x', "http://a.com/d.dtd"),
+        ("<p>x</p></div a=1 href=http://a.com/end>", "http://a.com/end"),
+    ],
+)
+def test_markup_that_a_parser_drops_is_swept(markup: str, left: str) -> None:
+    """Addresses in broken tags and document types are found as the hidden span `markup`."""
+    assert ("markup", left) in _open(markup)
+
+
+@pytest.mark.parametrize(
+    "markup",
+    [
+        "<a href='http://a.com/\nb?c&amp;d=1'>x</a>",
+        "<p>see HTTP://a.com/b</p>",
+        "<style>p{background:url(http://a.com/x.png);color:red}</style>",
+        "<!-- http://a.com/b -->",
+        "<base href=http://a.com/>",
+        "<script>open('http://a.com/\\x70')</script>",
+    ],
+)
+def test_what_a_parser_found_is_not_swept_again(markup: str) -> None:
+    """An address that stands in a span, maybe longer, is not repeated."""
+    found = _open(markup)
+    assert found
+    assert "markup" not in dict(found)
+
+
 def test_scripts_yield_strings_not_names() -> None:
     """Literals are put together and their escapes undone; names of variables stay out."""
     found = dict(

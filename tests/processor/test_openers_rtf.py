@@ -43,7 +43,7 @@ def _kinds(opened: Opened) -> list[str]:
 )
 def test_text(markup: bytes, text: str) -> None:
     """What a reader sees is the span `text`, characters decoded, tables of fonts left out."""
-    assert _spans(markup) == {"text": text}
+    assert _spans(markup)["text"] == text
 
 
 def test_fields_and_templates_are_spans() -> None:
@@ -60,6 +60,12 @@ def test_fields_and_templates_are_spans() -> None:
         ("text", "click", False),
         ("hidden text", "unseen", True),
     }
+
+
+def test_addresses_in_tables_are_kept_apart() -> None:
+    """Names of schemas and of the writing program are no text, and found all the same."""
+    found = _spans(b"{\\rtf1{\\*\\xmlnstbl{\\xmlns1 http://a.com/o\r\nne}}{\\*\\generator G}x}")
+    assert found == {"text": "x", "unseen": "http://a.com/one\nG"}
 
 
 def test_finding_names_its_place() -> None:

@@ -15,7 +15,7 @@ from turbohtml import Comment, Element, Node, Text
 
 from tqimap_processor import charset
 from tqimap_processor.artefact import Child, Opened, Span
-from tqimap_processor.openers import data_url, hiding, script
+from tqimap_processor.openers import data_url, hiding, html_sweep, script
 
 
 if TYPE_CHECKING:
@@ -119,9 +119,10 @@ def open_html(source: Source) -> Opened:
     if not claimed and (meta := _META_CHARSET.search(source.data, 0, _META_WINDOW)):
         claimed = meta[1].decode("ascii", "replace")
         claimed = "" if claimed.lower().startswith("utf-16") else claimed
+    markup = charset.decode(source.data, claimed)
     page = _Page()
-    page.read(charset.decode(source.data, claimed))
-    return page.opened()
+    page.read(markup)
+    return page.opened(markup)
 
 
 class _Page:
@@ -134,14 +135,17 @@ class _Page:
         self._children: dict[str, Child] = {}
         self._base = ""
 
-    def opened(self) -> Opened:
-        """Return all that was read: texts first, then links in the order of the document."""
+    def opened(self, markup: str) -> Opened:
+        """Return all that was read: texts, links in the order of the document, what was left."""
         texts = (
             Span(where, text, hidden=where in self._hidden)
             for where, pieces in self._texts.items()
             if (text := _tidy("".join(pieces)))
         )
-        return Opened((*texts, *self._spans.values()), tuple(self._children.values()))
+        spans = (*texts, *self._spans.values())
+        left = html_sweep.left(markup, [*(span.text for span in spans), *self._children])
+        swept = (Span("markup", one, hidden=True) for one in left)
+        return Opened((*spans, *swept), tuple(self._children.values()))
 
     def read(self, markup: str, *, within: str = "", nesting: int = 0) -> None:
         """Read *markup*; *within* says which part of the document it was, `comment` or `srcdoc`."""

@@ -25,6 +25,7 @@ _TOKEN = re.compile(
     rb"|([{}])|([^\\{}\r\n]+)|[\r\n]+"
 )
 _OBJECT, _FIELD, _HIDDEN_FIELD, _SILENT = "object", "field", "hidden text", ""
+_UNSEEN = "unseen"
 _DESTINATIONS = {
     "objdata": _OBJECT,
     "fldinst": _FIELD,
@@ -41,8 +42,8 @@ _DESTINATIONS = {
     "datastore": _SILENT,
     "pict": _SILENT,
     "latentstyles": _SILENT,
-    "xmlnstbl": _SILENT,
-    "generator": _SILENT,
+    "xmlnstbl": _UNSEEN,
+    "generator": _UNSEEN,
     "panose": _SILENT,
     "objclass": "object class",
     "annotation": "comment",
@@ -57,7 +58,7 @@ _DESTINATIONS = {
     "doccomm": "info",
     "hlinkbase": "info",
     "company": "info",
-    "mhtmltag": _SILENT,
+    "mhtmltag": _UNSEEN,
 }
 _BREAKS = {
     "par": "\n",
@@ -106,7 +107,7 @@ class _Reading:
     def opened(self) -> Opened:
         children = [child for data in self._objects if (child := self._child(bytes(data)))]
         spans = [
-            Span(place, text, hidden=place == _HIDDEN_FIELD)
+            Span(place, text, hidden=place in {_HIDDEN_FIELD, _UNSEEN})
             for place, pieces in self._texts.items()
             if (text := "".join(pieces).strip())
         ]
@@ -153,7 +154,7 @@ class _Reading:
         elif self._groups:
             before = self._place
             self._place, self._skip = self._groups.pop()
-            if before != self._place and before in {_FIELD, "template", "comment"}:
+            if before != self._place and before in {_FIELD, _UNSEEN, "template", "comment"}:
                 self._write("\n", before)
 
     def _binary(self, place: int, size: int) -> int:

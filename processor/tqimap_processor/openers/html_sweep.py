@@ -1,0 +1,42 @@
+"""Sweep markup for the addresses that a parser leaves nowhere: the net below `html`.
+
+A quote too few turns `<a hre"http://...">` into an attribute's name, a tag that never ends is not
+there for a parser, and document types are no content. Readers see none of them, but a mail that
+breaks in one program is mended in another.
+"""
+
+from __future__ import annotations
+
+import re
+from bisect import bisect_left
+from html import unescape
+from typing import TYPE_CHECKING
+
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+
+_ADDRESS = re.compile(
+    r"(?<![a-z])(?:[a-z][a-z0-9+.-]{1,20}://|www\.)[^\s\"'`<>()\\]{1,4000}", re.IGNORECASE
+)
+_END = re.compile(r"[\s\"'`<>()\\]")
+
+
+def left(markup: str, texts: Iterable[str]) -> list[str]:
+    """Return the addresses in *markup* with which none in *texts* begins, in their order."""
+    found = dict.fromkeys(map(_whole, _ADDRESS.findall(markup)))
+    if not found:
+        return []
+    known = sorted({one.lower() for text in texts for one in _ADDRESS.findall(text)})
+    return [one for one in found if not _is_begun(known, one.lower())]
+
+
+def _whole(address: str) -> str:
+    """Undo the entities of *address*, which may end it."""
+    return _END.split(unescape(address), maxsplit=1)[0] if "&" in address else address
+
+
+def _is_begun(known: list[str], address: str) -> bool:
+    place = bisect_left(known, address)
+    return place < len(known) and known[place].startswith(address)
