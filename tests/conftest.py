@@ -6,6 +6,7 @@ pytest_plugins = [
     "fixtures.dovecot",
     "fixtures.imap_script",
     "fixtures.office",
+    "fixtures.post",
     "fixtures.redis",
     "fixtures.workers",
     "fixtures.scripted_https",

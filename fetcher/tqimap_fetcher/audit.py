@@ -19,7 +19,7 @@ from __future__ import annotations
 import logging
 from dataclasses import dataclass, replace
 from datetime import UTC, date, datetime, timedelta
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from tqimap_fetcher.mailbox import DONE_KEYWORD, TAKEN_KEYWORD
 from tqimap_shared import ranges
@@ -130,8 +130,8 @@ def _recall(session: Session, folders: Folders, memory: State, first: date) -> F
     if found is None:
         found = _new(session, first)
         folders.remember(found)  # at once: a killed run must not count its own marks as people's
-    came = {name: getattr(found, name) for name in ("folder", "uidvalidity", "since", "read")}
-    memory.keep(mailbox, came=came)
+    came = {name: getattr(found, name) for name in ("uidvalidity", "since", "read")}
+    memory.keep(mailbox, came=_came(memory, mailbox) | {session.folder: came})
     return found
 
 
@@ -148,15 +148,15 @@ def _new(session: Session, first: date) -> Folder:
     )
 
 
+def _came(memory: State, mailbox: str) -> dict[str, Any]:
+    found = memory.of(mailbox).get("came")
+    return found if isinstance(found, dict) else {}
+
+
 def _noted(memory: State, mailbox: str, folder: str) -> Folder | None:
     """Return what the state file says of the folder; None where it says nothing sensible."""
-    match memory.of(mailbox).get("came"):
-        case {
-            "folder": str(name),
-            "uidvalidity": int(uidvalidity),
-            "since": str(since),
-            "read": str(read),
-        } if name == folder:
+    match _came(memory, mailbox).get(folder):
+        case {"uidvalidity": int(uidvalidity), "since": str(since), "read": str(read)}:
             try:
                 date.fromisoformat(since)
                 ranges.split(read)

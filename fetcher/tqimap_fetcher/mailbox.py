@@ -15,9 +15,10 @@ from typing import TYPE_CHECKING
 from tqimap_fetcher.answer import read_body, read_size, read_uids, uid_set
 from tqimap_fetcher.bounded import telling, throttled
 from tqimap_fetcher.login import log_in, open_folder
+from tqimap_fetcher.mover import Mover, parts
 from tqimap_fetcher.pipeline import Batch, Pipeline
 from tqimap_fetcher.transport import subject_of
-from tqimap_shared.errors import StopProcess, TqimapError, TryLater
+from tqimap_shared.errors import TqimapError, TryLater
 
 
 if TYPE_CHECKING:
@@ -32,26 +33,32 @@ logger = logging.getLogger(__name__)
 DONE_KEYWORD = "$tqimap-done"
 TAKEN_KEYWORD = "$tqimap-taken"  # beside \Seen: says that it is with us, not read by a person
 _MONTHS = ["Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec"]
-_SET = 200  # UIDs in one command: some servers take no line over 8 KiB
 _SIZE_OCTETS = 128  # bytes of an answer with one mail's size
 _OTHER_OCTETS = 1_048_576  # room for what a server says unasked
 _LOGOUT_SECONDS = 5.0
 
 
 @contextmanager
-def open_mailbox(settings: Mailbox, fetch: Fetch) -> Iterator[Session]:
-    """Connect, log in, select the folder; log out at the end, or just hang up after an error.
+def connected(settings: Mailbox, fetch: Fetch) -> Iterator[BoundedClient]:
+    """Connect and log in; log out at the end, or just hang up after an error.
 
     Raises Denied, StopProcess and TryLater, each saying what to do.
     """
     client = log_in(settings, fetch)
     try:
-        session = Session(client, settings, fetch)
-        yield session
-        session.settle()
+        yield client
         _log_out(client)
     finally:
         client.imap.shutdown()
+
+
+@contextmanager
+def open_mailbox(settings: Mailbox, fetch: Fetch) -> Iterator[Session]:
+    """Connect as `connected` does and select the mailbox's one folder."""
+    with connected(settings, fetch) as client:
+        session = Session(client, settings, fetch)
+        yield session
+        session.settle()
 
 
 def _log_out(client: BoundedClient) -> None:
@@ -62,15 +69,18 @@ def _log_out(client: BoundedClient) -> None:
 
 
 class Session:
-    """A selected folder, writable; made by `open_mailbox`."""
+    """A selected folder, writable: `settings.folder` of the mailbox that *client* is logged in to.
+
+    A connection has one at a time; the next one ends the last, which must have been settled.
+    """
 
     def __init__(self, client: BoundedClient, settings: Mailbox, fetch: Fetch) -> None:
         selected = open_folder(client, settings, fetch)
         self.mailbox = settings.name
         self.folder = settings.folder
         self.uidvalidity = int(str(selected[b"UIDVALIDITY"]))
-        self._client = client
         self._imap = client.imap
+        self._mover = Mover(client, settings)
         self._settings = settings
         self._fetch = fetch
         self._subject = subject_of(settings)
@@ -97,9 +107,14 @@ class Session:
 
     def read_since(self, day: date, *without: str) -> list[int]:
         r"""Return the UIDs of \Seen mails that came on *day* or later, *without* these keywords."""
-        since = f"{day.day}-{_MONTHS[day.month - 1]}-{day.year}"
         unmarked = [word for keyword in without for word in ("UNKEYWORD", keyword)]
-        return self._search("SEEN", "UNDELETED", "SINCE", since, *unmarked)
+        return self._search("SEEN", "UNDELETED", "SINCE", _date(day), *unmarked)
+
+    def done_before(self, day: date) -> list[int]:
+        """Return the UIDs of mails with the keyword $tqimap-done that came before *day*."""
+        if not self._has_keywords:
+            return []
+        return self._search("KEYWORD", DONE_KEYWORD, "UNDELETED", "BEFORE", _date(day))
 
     def _search(self, *criteria: str) -> list[int]:
         self._imap.allow(self._fetch.max_search_line, line=self._fetch.max_search_line)
@@ -110,7 +125,7 @@ class Session:
 
     def sizes(self, uids: Sequence[int]) -> dict[int, int]:
         """Return the sizes in bytes of those mails of *uids* that still exist, in that order."""
-        batches = (Batch(part, _SIZE_OCTETS * len(part)) for part in _parts(uids))
+        batches = (Batch(part, _SIZE_OCTETS * len(part)) for part in parts(uids))
         pipeline = self._pipeline(self._fetch.max_other_literal)
         found: dict[int, int] = {}
         for _, size in pipeline.run(batches, lambda _: "(UID RFC822.SIZE)", read_size):
@@ -150,25 +165,37 @@ class Session:
         self._store(uids, rf"\Seen {TAKEN_KEYWORD}" if ours else r"\Seen")
 
     def mark_done(self, uids: Iterable[int]) -> int:
-        """Give *uids* the keyword $tqimap-done, or move them, as `mailbox.done` says.
+        """Give *uids* the keyword $tqimap-done, and move them if `mailbox.done` says so.
 
         Returns how many; 0 where nothing is to be done or the server keeps no keywords.
         """
-        chosen = sorted(set(uids))
-        if not chosen or self._settings.done == "nothing":
+        chosen, done = sorted(set(uids)), self._settings.done
+        if not chosen or done == "nothing":
             return 0
-        if self._settings.done == "move":
-            self._move(chosen)
-        elif self._has_keywords:
+        if self._has_keywords:
             self._store(chosen, DONE_KEYWORD)
             self.settle()
-        else:
+        elif done == "keyword":
             logger.warning(
                 "%s keeps no keywords: done mails stay unmarked; set mailbox.done to move or "
                 "nothing.",
                 self._subject,
             )
             return 0
+        if done == "move":
+            self._mover.move(chosen, "done")
+        return len(chosen)
+
+    def move_failed(self, uids: Iterable[int]) -> int:
+        """Move *uids* to `mailbox.failed_folder`; return how many."""
+        chosen = sorted(set(uids))
+        self._mover.move(chosen, "failed")
+        return len(chosen)
+
+    def delete(self, uids: Iterable[int]) -> int:
+        """Delete *uids*; return how many."""
+        chosen = sorted(set(uids))
+        self._mover.delete(chosen)
         return len(chosen)
 
     def settle(self) -> None:
@@ -183,7 +210,7 @@ class Session:
 
     def _store(self, uids: Iterable[int], flag: str) -> None:
         with telling(self._subject):
-            for part in _parts(sorted(set(uids))):
+            for part in parts(sorted(set(uids))):
                 arguments = (uid_set(part), "+FLAGS.SILENT", f"({flag})")
                 self._marks.append(self._imap.ask("STORE", *arguments))
 
@@ -199,45 +226,13 @@ class Session:
                 "will be recognised next time.",
             )
 
-    def _move(self, uids: Sequence[int]) -> None:
-        if not self._settings.done_folder:
-            raise StopProcess(self._subject, "set mailbox.done_folder, or mailbox.done to keyword.")
-        for part in _parts(uids):
-            self._imap.allow(_OTHER_OCTETS)
-            with telling(self._subject):
-                self._move_part(part)
 
-    def _move_part(self, uids: tuple[int, ...]) -> None:
-        try:
-            self._transfer(uids)
-        except IMAP4.abort:
-            raise
-        except IMAP4.error:
-            if not self._imap.untagged_responses.pop("TRYCREATE", None):
-                raise StopProcess(
-                    self._subject, "done mails cannot be moved; check mailbox.done_folder."
-                ) from None
-            logger.info("%s: creating the folder that mailbox.done_folder names.", self._subject)
-            self._client.create_folder(self._settings.done_folder)
-            self._transfer(uids)
-
-    def _transfer(self, uids: tuple[int, ...]) -> None:
-        """MOVE; else COPY and mark Deleted, and expunge if just these can be expunged."""
-        if self._client.has_capability("MOVE"):
-            self._client.move(uids, self._settings.done_folder)
-            return
-        self._client.copy(uids, self._settings.done_folder)
-        self._client.add_flags(uids, [b"\\Deleted"], silent=True)
-        if self._client.has_capability("UIDPLUS"):
-            self._client.uid_expunge(uids)
+def _date(day: date) -> str:
+    return f"{day.day}-{_MONTHS[day.month - 1]}-{day.year}"
 
 
 def _body_items(batch: Batch) -> str:
     return f"(UID BODY.PEEK[]<0.{batch.part}>)" if batch.part else "(UID BODY.PEEK[])"
-
-
-def _parts(uids: Sequence[int]) -> Iterator[tuple[int, ...]]:
-    return (tuple(uids[start : start + _SET]) for start in range(0, len(uids), _SET))
 
 
 def _keywords(selected: Mapping[bytes, object]) -> frozenset[str]:

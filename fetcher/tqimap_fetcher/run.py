@@ -1,51 +1,41 @@
-r"""Fetch every mailbox once: open it, tell it what is done, take what is unread.
-
-The only place where the fetch path's parts meet: IMAP session, ledger, queue. What `_admitter`
-returns makes mails durable before the session marks them.
-"""
+"""Fetch every mailbox once: one connection each, one folder after the other."""
 
 from __future__ import annotations
 
 import logging
-from dataclasses import asdict, dataclass
-from typing import TYPE_CHECKING
+from collections import Counter
+from typing import TYPE_CHECKING, Any
 
-from tqimap_fetcher import audit, pressure, quarantine, throttle
+from tqimap_fetcher import pressure, throttle
+from tqimap_fetcher.allowance import Allowance
 from tqimap_fetcher.bounded import Throttled
-from tqimap_fetcher.fetch import Choice, fetch
 from tqimap_fetcher.lock import only_run
-from tqimap_fetcher.mailbox import open_mailbox
+from tqimap_fetcher.mailbox import Session, connected
+from tqimap_fetcher.visit import Run, delete_old, visit
 from tqimap_shared import log, store
-from tqimap_shared.errors import TqimapError
+from tqimap_shared.errors import StopProcess, TqimapError
 from tqimap_shared.folders import Folders
-from tqimap_shared.ledger import Admission, Ledger
+from tqimap_shared.ledger import Ledger
 
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Sequence
     from pathlib import Path
 
-    import redis
-
-    from tqimap_fetcher.fetch import Tally
-    from tqimap_fetcher.mailbox import Session
+    from tqimap_fetcher.bounded import BoundedClient
     from tqimap_fetcher.state import State
-    from tqimap_shared.envelope import Envelope
     from tqimap_shared.settings import Mailbox, Settings
 
 logger = logging.getLogger(__name__)
 
 
-@dataclass(frozen=True, slots=True)
-class _Run:
-    """What all mailboxes of a run share."""
-
-    client: redis.Redis
-    ledger: Ledger
-    folders: Folders
-    settings: Settings
-    directory: Path
-    memory: State
+def begin(settings: Settings, directory: Path, memory: State) -> Run:
+    """Prepare what all mailboxes share. Raises when Redis cannot be used at all."""
+    client = store.connect(settings.redis)
+    for sentence in store.check(client):
+        logger.warning("%s", sentence)
+    ledger = Ledger(client, settings=settings.worker)
+    return Run(client, ledger, Folders(client), settings, directory, memory)
 
 
 def fetch_all(
@@ -55,50 +45,47 @@ def fetch_all(
 
     Notes in *memory* how each went. Raises when Redis cannot be used at all.
     """
-    client = store.connect(settings.redis)
-    for sentence in store.check(client):
-        logger.warning("%s", sentence)
-    ledger = Ledger(client, settings=settings.worker)
-    run = _Run(client, ledger, Folders(client), settings, directory, memory)
+    run = begin(settings, directory, memory)
     faults = []
     for mailbox in mailboxes:
         try:
-            _fetch_alone(run, mailbox)
+            faults += _fetch_alone(run, mailbox)
         except TqimapError as error:
-            if isinstance(error, Throttled):
-                seconds = min(error.seconds, settings.fetch.max_backoff)
-                throttle.hold_off(run.folders, memory, mailbox.name, seconds)
-            memory.note(mailbox.name, last_error=log.scrub(str(error)))
+            note_fault(run, mailbox, error)
             faults.append(error)
     return faults
 
 
-def _fetch_alone(run: _Run, mailbox: Mailbox) -> None:
+def note_fault(run: Run, mailbox: Mailbox, error: TqimapError) -> None:
+    """Remember what ended a visit, and for how long the server wants no other."""
+    if isinstance(error, Throttled):
+        seconds = min(error.seconds, run.settings.fetch.max_backoff)
+        throttle.hold_off(run.folders, run.memory, mailbox.name, seconds)
+    run.memory.note(mailbox.name, last_error=log.scrub(str(error)))
+
+
+def _fetch_alone(run: Run, mailbox: Mailbox) -> list[TqimapError]:
     with only_run(run.directory, mailbox.name) as alone:
-        if alone:
-            _fetch(run, mailbox)
-        else:
+        if not alone:
             logger.info("mailbox %s: another run is fetching it.", mailbox.name)
+            return []
+        if held(run, mailbox):
+            return []
+        with connected(mailbox, run.settings.fetch) as client:
+            return fetch_over(client, run, mailbox)
 
 
-def _fetch(run: _Run, mailbox: Mailbox) -> None:
-    if reason := _held(run, mailbox):
+def held(run: Run, mailbox: Mailbox) -> bool:
+    """Tell whether the mailbox is not to be fetched now, and say and note why."""
+    reason = _reason(run, mailbox)
+    if reason:
         logger.warning("mailbox %s: nothing is fetched: %s.", mailbox.name, reason)
         run.memory.note(mailbox.name, held=reason)
-        return
-    counts, began = dict.fromkeys(Admission, 0), run.folders.now()
-    with open_mailbox(mailbox, run.settings.fetch) as session:
-        done = _tell_done(run.ledger, session)
-        tally = _take(run, session, counts, began)
-    facts = asdict(tally) | {str(name): count for name, count in counts.items()} | {"marked": done}
-    run.memory.note(mailbox.name, **facts)
-    logger.info(
-        "mailbox %s: %s", mailbox.name, ", ".join(f"{name} {fact}" for name, fact in facts.items())
-    )
+    return bool(reason)
 
 
-def _held(run: _Run, mailbox: Mailbox) -> str | None:
-    """Return why the mailbox is not to be fetched now: the server's wish, or our own fullness."""
+def _reason(run: Run, mailbox: Mailbox) -> str | None:
+    """Return the server's wish or our own fullness that stands against fetching."""
     most = run.settings.fetch.max_backoff
     left = throttle.seconds_left(run.folders, run.memory, mailbox.name, most=most)
     if left:
@@ -106,59 +93,59 @@ def _held(run: _Run, mailbox: Mailbox) -> str | None:
     return pressure.held(run.client, run.ledger, run.settings.redis)
 
 
-def _take(run: _Run, session: Session, counts: dict[Admission, int], began: float) -> Tally:
-    """Take in what is unread, and what is read and nowhere."""
-    settings, place = run.settings, session.place
-    look = audit.begin(
-        session,
-        folders=run.folders,
-        ledger=run.ledger,
-        memory=run.memory,
-        settings=settings,
-    )
-    # with an audit what is quarantined gets another chance: it may be a better day
-    skip = set() if look.made else quarantine.of(run.folders, place, settings.fetch)
-    tally = fetch(
-        session,
-        _admitter(run, counts, frozenset(look.again)),
-        settings=settings.fetch,
-        limits=settings.limits,
-        held=lambda: pressure.held(run.client, run.ledger, settings.redis),
-        choice=Choice(look.again, skip),
-    )
-    quarantine.count(run.folders, place, tally, settings.fetch)
-    audit.end(look, run.folders, began=began, absent=tally.absent)
-    return tally
+def fetch_over(client: BoundedClient, run: Run, mailbox: Mailbox) -> list[TqimapError]:
+    """Visit the mailbox's folders over the connection of *client*; note how it went.
+
+    A folder that cannot be opened does not keep the others: its fault is returned.
+    """
+    allowance = Allowance(mailbox, run.settings.fetch)
+    found: dict[str, dict[str, Any]] = {}
+    faults: list[TqimapError] = []
+    for folder in _in_turn(run, mailbox):
+        one = mailbox.in_folder(folder)
+        try:
+            session = Session(client, one, run.settings.fetch)
+        except StopProcess as error:
+            faults.append(error)
+            continue
+        done = visit(run, session, one, allowance.limits())
+        allowance.spend(done.tally)
+        found[folder] = done.facts()
+        logger.info("mailbox %s, %s: %s", mailbox.name, folder, _listed(found[folder]))
+    if mailbox.done == "move" and mailbox.delete_days:
+        _clear_done(client, run, mailbox)
+    _note(run, mailbox, found, faults)
+    return faults
 
 
-def _tell_done(ledger: Ledger, session: Session) -> int:
-    """Tell the mail server which mails ThreatQ has; only noted as told once it has answered."""
-    uids = ledger.to_flag(*session.place)
-    marked = session.mark_done(uids)
-    ledger.flagged(*session.place, uids)
-    return marked
+def _in_turn(run: Run, mailbox: Mailbox) -> list[str]:
+    """Return the folders, first those whose turn is longest ago: none starves behind another."""
+    if len(mailbox.reading) == 1:
+        return list(mailbox.reading)
+    known = {one.folder: one.fetched for one in run.folders.every() if one.mailbox == mailbox.name}
+    return sorted(mailbox.reading, key=lambda folder: known.get(folder, 0.0))
 
 
-def _admitter(
-    run: _Run, counts: dict[Admission, int], again: frozenset[int]
-) -> Callable[[Sequence[Envelope]], None]:
-    """Return what admits and enqueues mails; those taken in *again* even if they had failed."""
+def _clear_done(client: BoundedClient, run: Run, mailbox: Mailbox) -> None:
+    """Delete old mails from the folder that done ones are moved to."""
+    if client.folder_exists(mailbox.done_folder):
+        where = mailbox.in_folder(mailbox.done_folder)
+        session = Session(client, where, run.settings.fetch)
+        if count := delete_old(run, session, mailbox.delete_days):
+            logger.info("mailbox %s: %d done mails are deleted.", mailbox.name, count)
 
-    def admit(envelopes: Sequence[Envelope]) -> None:
-        from tqimap_shared import queue  # noqa: PLC0415 - rq is loaded only where there is mail
 
-        admissions = run.ledger.admit(envelopes)
-        for envelope, admission in zip(envelopes, admissions, strict=True):
-            counts[admission] += 1
-            logger.debug(
-                "mailbox %s: UID %d is %s (%s)",
-                envelope.location.mailbox,
-                envelope.location.uid,
-                envelope.sha256[:12],
-                admission,
-            )
-            if admission is not Admission.DONE:
-                ask = queue.requeue if envelope.location.uid in again else queue.enqueue
-                ask(run.client, envelope.sha256, run.settings.worker)
+def _note(
+    run: Run, mailbox: Mailbox, found: dict[str, dict[str, Any]], faults: list[TqimapError]
+) -> None:
+    """Note the sums of all folders, and each folder's facts."""
+    sums: Counter[str] = Counter()
+    for facts in found.values():
+        sums.update({name: fact for name, fact in facts.items() if isinstance(fact, int)})
+    held = next((facts["held"] for facts in found.values() if facts["held"]), None)
+    more = {"last_error": log.scrub(str(faults[0]))} if faults else {}
+    run.memory.note(mailbox.name, **sums, held=held, folders=found, **more)
 
-    return admit
+
+def _listed(facts: dict[str, Any]) -> str:
+    return ", ".join(f"{name} {fact}" for name, fact in facts.items())

@@ -20,7 +20,7 @@ from tqimap_shared.store import answering
 
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Iterable, Mapping, Sequence
 
     import redis
 
@@ -108,6 +108,31 @@ class Folders:
                 shas = cast("list[bytes | None]", self._redis.hmget(key, [str(u) for u in some]))
             found |= {uid: sha.decode() for uid, sha in zip(some, shas, strict=True) if sha}
         return found
+
+    def failed(self, mailbox: str, folder: str, uidvalidity: int) -> dict[int, str]:
+        """Return the mails that were admitted from there and have failed for good."""
+        where = f"{place(mailbox, folder, uidvalidity)} "
+        found: dict[int, str] = {}
+        with answering(self._redis):
+            shas = cast("list[bytes]", self._redis.zrange(f"{self._base}dead", 0, -1))
+            with self._redis.pipeline(transaction=False) as pipeline:
+                for sha in shas:
+                    pipeline.smembers(f"{self._base}at:{sha.decode()}")
+                places = pipeline.execute()
+        for sha, members in zip(shas, places, strict=True):
+            for member in (one.decode() for one in members):
+                if member.startswith(where):
+                    found[int(member.removeprefix(where))] = sha.decode()
+        return found
+
+    def left(self, where: tuple[str, str, int], shas: Mapping[int, str]) -> None:
+        """Forget that the mails *shas*, by UID, are in a folder: they have been moved away."""
+        name = place(*where)
+        with answering(self._redis), self._redis.pipeline() as pipeline:
+            for uid, sha in shas.items():
+                pipeline.srem(f"{self._base}at:{sha}", f"{name} {uid}")
+                pipeline.hdel(f"{self._base}loc:{name}", str(uid))
+            pipeline.execute()
 
     def count_missing(
         self, where: tuple[str, str, int], uids: Sequence[int], *, forget: Iterable[int]

@@ -349,7 +349,7 @@ def test_done_mails_are_moved(dovecot: Dovecot, address: str) -> None:
     settings = {"server": address, "security": "none", "done": "move", "done_folder": "Done/2026"}
     with open_mailbox(dovecot.mailbox(user, **settings), Fetch()) as session:
         assert session.mark_done([2, 3, 6]) == 3
-        assert session._client.has_capability("MOVE") is (address == "127.0.0.1")
+        assert session._mover._client.has_capability("MOVE") is (address == "127.0.0.1")
     left = {uid for uid, flags in dovecot.flags(user).items() if r"\Deleted" not in flags}
     assert left == {1, 4, 5}
     assert sorted(dovecot.bodies(user, "Done/2026").values()) == [MAILS[1], MAILS[2], MAILS[5]]

@@ -1,0 +1,97 @@
+"""Move mails to other folders of the same mailbox, or delete them, and never a mail more.
+
+A bare EXPUNGE would take what people have marked as deleted; so without UIDPLUS (and MOVE) our own
+marks stay until somebody expunges.
+"""
+
+from __future__ import annotations
+
+import logging
+from imaplib import IMAP4
+from typing import TYPE_CHECKING, Literal
+
+from tqimap_fetcher.bounded import telling
+from tqimap_fetcher.transport import subject_of
+from tqimap_shared.errors import StopProcess
+
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+
+    from tqimap_fetcher.bounded import BoundedClient
+    from tqimap_shared.settings import Mailbox
+
+logger = logging.getLogger(__name__)
+
+SET = 200  # UIDs in one command: some servers take no line over 8 KiB
+_OCTETS = 1_048_576  # room for the answers to one command
+
+
+def parts(uids: Sequence[int]) -> Iterator[tuple[int, ...]]:
+    """Cut *uids* into sets for one command each."""
+    return (tuple(uids[start : start + SET]) for start in range(0, len(uids), SET))
+
+
+class Mover:
+    """Moves and deletes in the selected folder of *client*, as the mailbox's *settings* say."""
+
+    def __init__(self, client: BoundedClient, settings: Mailbox) -> None:
+        self._client = client
+        self._settings = settings
+        self._subject = subject_of(settings)
+
+    def move(self, uids: Sequence[int], kind: Literal["done", "failed"]) -> None:
+        """Move *uids* to `mailbox.done_folder` or `mailbox.failed_folder`; create it if needed.
+
+        Raises StopProcess if it is not set, cannot be written or cannot be created.
+        """
+        setting = f"mailbox.{kind}_folder"
+        folder = self._settings.done_folder if kind == "done" else self._settings.failed_folder
+        if not folder:
+            raise StopProcess(self._subject, f"set {setting}, or mailbox.done to keyword.")
+        for part in parts(uids):
+            self._client.imap.allow(_OCTETS)
+            with telling(self._subject):
+                self._move(part, folder, setting)
+
+    def delete(self, uids: Sequence[int]) -> None:
+        r"""Mark *uids* \Deleted, and expunge just these where the server can."""
+        for part in parts(uids):
+            self._client.imap.allow(_OCTETS)
+            with telling(self._subject):
+                self._delete(part)
+
+    def _move(self, uids: tuple[int, ...], folder: str, setting: str) -> None:
+        try:
+            self._transfer(uids, folder)
+        except IMAP4.abort:
+            raise
+        except IMAP4.error:
+            if not self._client.imap.untagged_responses.pop("TRYCREATE", None):
+                raise self._refused(setting) from None
+            logger.info("%s: creating the folder that %s names.", self._subject, setting)
+            self._create(folder, setting)
+            self._transfer(uids, folder)
+
+    def _create(self, folder: str, setting: str) -> None:
+        try:
+            self._client.create_folder(folder)
+        except IMAP4.abort:
+            raise
+        except IMAP4.error:
+            raise self._refused(setting) from None
+
+    def _refused(self, setting: str) -> StopProcess:
+        return StopProcess(self._subject, f"mails cannot be moved; check {setting}.")
+
+    def _transfer(self, uids: tuple[int, ...], folder: str) -> None:
+        if self._client.has_capability("MOVE"):
+            self._client.move(uids, folder)
+            return
+        self._client.copy(uids, folder)
+        self._delete(uids)
+
+    def _delete(self, uids: tuple[int, ...]) -> None:
+        self._client.add_flags(uids, [b"\\Deleted"], silent=True)
+        if self._client.has_capability("UIDPLUS"):
+            self._client.uid_expunge(uids)
