@@ -14,5 +14,6 @@ pytest_plugins = [
     "fixtures.site",
     "fixtures.threatq",
     "fixtures.threatq_client",
+    "fixtures.token_endpoint",
     "fixtures.crash_site",
 ]

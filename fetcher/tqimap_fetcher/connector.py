@@ -175,7 +175,7 @@ def mailboxes(settings: Settings, connector: Connector | None) -> list[Mailbox]:
         raise NotReady("mailboxes", "there is none; add a [[mailbox]] table to tqimap.toml.")
     _distinct(found)
     for one in found:
-        if lacking := _lacking(one):
+        if lacking := one.lacking():
             raise SettingsError(f"[[mailbox]] {one.name}", f"needs {', '.join(lacking)}.")
     return found
 
@@ -195,12 +195,14 @@ def _from_page(connector: Connector, override: Mailbox | None) -> Mailbox:
     if override is not None:
         keys = override.model_fields_set - {"name"}
         values |= {key: getattr(override, key) for key in keys}
+        if override.password_file:
+            values.pop("password", None)
     try:
         mailbox = Mailbox.model_validate({**values, "name": CONNECTOR})
     except ValidationError as error:
         raise _faulty(connector, error) from None
-    if lacking := _lacking(mailbox):
-        labels = ", ".join(LABELS[_LABEL_OF[key]] for key in lacking)
+    if lacking := mailbox.lacking():
+        labels = ", ".join(LABELS.get(_LABEL_OF.get(key, key), key) for key in lacking)
         raise NotReady(connector.name, f"is incomplete; fill in {labels} in ThreatQ: {PAGE}.")
     return mailbox
 
@@ -238,8 +240,3 @@ def _faulty(connector: Connector, error: ValidationError) -> NotReady:
         label = LABELS.get(_LABEL_OF.get(key, key), key)
         faults.append(f"{label}: {one['msg'].removeprefix('Value error, ').lower()}")
     return NotReady(connector.name, f"{'; '.join(faults)}. Correct it in ThreatQ: {PAGE}.")
-
-
-def _lacking(mailbox: Mailbox) -> list[str]:
-    lacking = [key for key in ("server", "username") if not getattr(mailbox, key)]
-    return lacking + ([] if mailbox.password.get_secret_value() else ["password"])

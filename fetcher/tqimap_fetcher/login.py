@@ -6,13 +6,16 @@ The server's own text never leaves this module: it may repeat the command, and s
 from __future__ import annotations
 
 import logging
+from datetime import UTC, datetime
 from imaplib import IMAP4
 from typing import TYPE_CHECKING
 
 from tqimap_fetcher.bounded import BoundedClient, telling, throttled
+from tqimap_fetcher.kept_tokens import Keep
+from tqimap_fetcher.secret_files import with_secrets
+from tqimap_fetcher.sign_in import passes, sign_in
 from tqimap_fetcher.transport import connect, encrypt, peer_of, subject_of
-from tqimap_shared import log
-from tqimap_shared.errors import Denied, StopProcess, TryLater
+from tqimap_shared.errors import StopProcess, TryLater
 
 
 if TYPE_CHECKING:
@@ -23,21 +26,24 @@ if TYPE_CHECKING:
 
 logger = logging.getLogger(__name__)
 
-# RFC 5530: response codes that pass
-_PASSING = ("UNAVAILABLE", "INUSE", "LIMIT", "SERVERBUG")
+NOTHING_KEPT = Keep()
 
 
-def log_in(mailbox: Mailbox, fetch: Fetch) -> BoundedClient:
-    """Connect to *mailbox* and log in; raises Denied, StopProcess and TryLater."""
-    _check(mailbox)
+def log_in(mailbox: Mailbox, fetch: Fetch, keep: Keep = NOTHING_KEPT) -> BoundedClient:
+    """Connect to *mailbox* and log in; *keep* is where its tokens stay between runs.
+
+    Raises Denied, StopProcess and TryLater.
+    """
+    mailbox = ready(mailbox)
     subject = subject_of(mailbox)
-    log.hide(mailbox.password.get_secret_value(), mailbox.proxy_password.get_secret_value())
+    if sentence := expiry(mailbox):
+        logger.warning("mailbox %s: %s", mailbox.name, sentence)
     sock = connect(mailbox, seconds=fetch.connect_timeout)
     with telling(subject):
         client = BoundedClient(sock, mailbox.server, subject=subject, limits=fetch)
         try:
-            _encrypt(client, mailbox, fetch)
-            _authenticate(client, mailbox)
+            secure(client, mailbox, fetch)
+            sign_in(client, mailbox, keep, seconds=fetch.connect_timeout)
         except BaseException:
             client.imap.shutdown()
             raise
@@ -67,16 +73,27 @@ def open_folder(client: BoundedClient, mailbox: Mailbox, fetch: Fetch) -> Mappin
     return selected
 
 
-def _check(mailbox: Mailbox) -> None:
-    empty = [name for name in ("server", "username") if not getattr(mailbox, name)]
-    if not mailbox.password.get_secret_value():
-        empty.append("password")
-    if empty:
-        names = " and ".join(f"mailbox.{name}" for name in empty)
+def ready(mailbox: Mailbox) -> Mailbox:
+    """Return *mailbox* with the secrets of its files. Raises StopProcess if something lacks."""
+    if lacking := mailbox.lacking():
+        names = " and ".join(f"mailbox.{name}" for name in lacking)
         raise StopProcess(f"mailbox {mailbox.name}", f"set {names}.")
+    return with_secrets(mailbox)
 
 
-def _encrypt(client: BoundedClient, mailbox: Mailbox, fetch: Fetch) -> None:
+def expiry(mailbox: Mailbox) -> str | None:
+    """Say when the mailbox's secret ends, if that is soon or past (`secret_expires`)."""
+    if mailbox.secret_expires is None:
+        return None
+    days = (mailbox.secret_expires - datetime.now(UTC).date()).days
+    if days > mailbox.secret_warn_days:
+        return None
+    when = f"expires in {days} days, on" if days >= 0 else "expired on"
+    return f"its secret {when} {mailbox.secret_expires}; make a new one and set secret_expires."
+
+
+def secure(client: BoundedClient, mailbox: Mailbox, fetch: Fetch) -> None:
+    """Begin TLS where that is done by STARTTLS; refuse a server that skips the login."""
     subject = subject_of(mailbox)
     if client.imap.state != "NONAUTH":
         raise StopProcess(
@@ -94,63 +111,10 @@ def _encrypt(client: BoundedClient, mailbox: Mailbox, fetch: Fetch) -> None:
         )
 
 
-def _authenticate(client: BoundedClient, mailbox: Mailbox) -> None:
-    """Prefer AUTHENTICATE: it carries any character, and no command line holds the password."""
-    user, password = mailbox.username, mailbox.password.get_secret_value()
-    offered = client.capabilities()
-    client.imap.untagged_responses.clear()
-    try:
-        if b"AUTH=PLAIN" in offered:
-            client.imap.authenticate("PLAIN", lambda _: f"\0{user}\0{password}".encode())
-        elif b"AUTH=LOGIN" in offered:
-            answers = iter((user.encode(), password.encode()))
-            client.imap.authenticate("LOGIN", lambda _: next(answers, None))
-        else:
-            _check_login(mailbox, offered)
-            client.imap.log_in(user, password)
-    except IMAP4.abort:
-        raise
-    except IMAP4.error as error:
-        raise _denied(client, mailbox, str(error)) from None
-
-
-def _check_login(mailbox: Mailbox, offered: tuple[bytes, ...]) -> None:
-    """Raise StopProcess if the command LOGIN cannot do it."""
-    if b"LOGINDISABLED" in offered:
-        raise StopProcess(
-            subject_of(mailbox),
-            "accepts no password here; set mailbox.security to tls or starttls.",
-        )
-    if not (mailbox.username + mailbox.password.get_secret_value()).isascii():
-        raise StopProcess(
-            subject_of(mailbox),
-            "offers only the command LOGIN, which carries ASCII; use a password without special "
-            "letters.",
-        )
-
-
-def _denied(client: BoundedClient, mailbox: Mailbox, text: str) -> TqimapError:
-    subject = subject_of(mailbox)
-    if wait := throttled(subject, text):
-        return wait
-    if _passes(client, text):
-        return TryLater(subject, "the server takes no logins at the moment.")
-    return Denied(
-        subject,
-        "the server refuses the user name or password; check mailbox.username and "
-        "mailbox.password.",
-    )
-
-
-def _passes(client: BoundedClient, text: str) -> bool:
-    codes = client.imap.untagged_responses
-    return any(code in codes for code in _PASSING) or "too many" in text.lower()
-
-
 def _unopened(client: BoundedClient, subject: str, text: str) -> TqimapError:
     if wait := throttled(subject, text):
         return wait
-    if _passes(client, text):
+    if passes(client, text):
         return TryLater(subject, "cannot be opened at the moment.")
     if "not connected" in text:
         # Exchange's way to say that IMAP is off for a mailbox

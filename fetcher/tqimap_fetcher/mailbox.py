@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 
 from tqimap_fetcher.answer import read_body, read_size, read_uids, uid_set
 from tqimap_fetcher.bounded import telling, throttled
-from tqimap_fetcher.login import log_in, open_folder
+from tqimap_fetcher.login import NOTHING_KEPT, log_in, open_folder
 from tqimap_fetcher.mover import Mover, parts
 from tqimap_fetcher.pipeline import Batch, Pipeline
 from tqimap_fetcher.transport import subject_of
@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from datetime import date
 
     from tqimap_fetcher.bounded import BoundedClient
+    from tqimap_fetcher.kept_tokens import Keep
     from tqimap_shared.settings import Fetch, Mailbox
 
 logger = logging.getLogger(__name__)
@@ -39,12 +40,16 @@ _LOGOUT_SECONDS = 5.0
 
 
 @contextmanager
-def connected(settings: Mailbox, fetch: Fetch) -> Iterator[BoundedClient]:
+def connected(
+    settings: Mailbox, fetch: Fetch, keep: Keep = NOTHING_KEPT
+) -> Iterator[BoundedClient]:
     """Connect and log in; log out at the end, or just hang up after an error.
+
+    *keep* is where the mailbox's tokens stay between runs.
 
     Raises Denied, StopProcess and TryLater, each saying what to do.
     """
-    client = log_in(settings, fetch)
+    client = log_in(settings, fetch, keep)
     try:
         yield client
         _log_out(client)
@@ -53,9 +58,9 @@ def connected(settings: Mailbox, fetch: Fetch) -> Iterator[BoundedClient]:
 
 
 @contextmanager
-def open_mailbox(settings: Mailbox, fetch: Fetch) -> Iterator[Session]:
+def open_mailbox(settings: Mailbox, fetch: Fetch, keep: Keep = NOTHING_KEPT) -> Iterator[Session]:
     """Connect as `connected` does and select the mailbox's one folder."""
-    with connected(settings, fetch) as client:
+    with connected(settings, fetch, keep) as client:
         session = Session(client, settings, fetch)
         yield session
         session.settle()

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 from tqimap_fetcher import pressure, throttle
 from tqimap_fetcher.allowance import Allowance
 from tqimap_fetcher.bounded import Throttled
+from tqimap_fetcher.kept_tokens import Keep
 from tqimap_fetcher.lock import only_run
 from tqimap_fetcher.mailbox import Session, connected
 from tqimap_fetcher.visit import Run, delete_old, visit
@@ -71,7 +72,7 @@ def _fetch_alone(run: Run, mailbox: Mailbox) -> list[TqimapError]:
             return []
         if held(run, mailbox):
             return []
-        with connected(mailbox, run.settings.fetch) as client:
+        with connected(mailbox, run.settings.fetch, Keep(run.directory)) as client:
             return fetch_over(client, run, mailbox)
 
 
