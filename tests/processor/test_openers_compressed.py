@@ -2,17 +2,15 @@
 
 from __future__ import annotations
 
-import bz2
 import gzip
 import io
 import lzma
 import tarfile
-import zlib
 from dataclasses import replace
-from typing import TYPE_CHECKING
 
 import pytest
 import zstandard
+from fixtures.bombs import PACK, misleading, turning_back, zeros
 from fixtures.built_archives import tarred
 from fixtures.built_mail import mixed, part, source
 
@@ -21,20 +19,11 @@ from tqimap_processor.walk import walk
 from tqimap_shared.settings import Limits
 
 
-if TYPE_CHECKING:
-    from collections.abc import Callable
-
-
 MIB = 2**20
 NOTE = b"http://some-place.com/"
-PACK: dict[str, Callable[[bytes], bytes]] = {
-    "gzip": gzip.compress,
-    "bzip2": bz2.compress,
-    "xz": lzma.compress,
-    "zstd": zstandard.compress,
-}
 
 
+@pytest.mark.opens(*PACK)
 @pytest.mark.parametrize("kind", PACK)
 def test_members_in_a_row_are_one_file(kind: str) -> None:
     """Several streams behind one another are read to the end, padding included."""
@@ -75,22 +64,11 @@ def test_gzip_names_its_content() -> None:
     assert open_artefact("gzip", source(extra)).children[0].name == "a.txt"
 
 
-def _bomb(kind: str) -> bytes:
-    """Return ten gibibytes of zeros, or as near as the format comes in a few kilobytes."""
-    if kind == "gzip":
-        packer = zlib.compressobj(9, zlib.DEFLATED, 31)
-        head = packer.compress(bytes(MIB)) + packer.flush(zlib.Z_FULL_FLUSH)
-        block = packer.compress(bytes(MIB)) + packer.flush(zlib.Z_FULL_FLUSH)
-        return head + block * 10_239
-    unit = PACK[kind](bytes(8 * MIB))
-    return unit * 1_280
-
-
 @pytest.mark.parametrize("kind", PACK)
 def test_bomb_of_ten_gibibytes_stops_at_the_budget(kind: str) -> None:
     """No more is unpacked than an artefact may have, and that is told."""
     limits = Limits(artefact=20 * MIB)
-    (child,) = open_artefact(kind, replace(source(_bomb(kind)), limits=limits)).children
+    (child,) = open_artefact(kind, replace(source(zeros(kind, 10_240)), limits=limits)).children
     assert len(child.data) == limits.artefact
     assert [one.kind for one in child.problems] == ["truncated"]
 
@@ -127,6 +105,7 @@ def test_file_that_unpacks_to_itself_ends() -> None:
     assert [one.kind for each in tree for one in each.problems] == ["duplicate"]
 
 
+@pytest.mark.opens("tar")
 @pytest.mark.parametrize("mode", ["w", "w:gz", "w:bz2", "w:xz"])
 def test_tar_in_a_mail(mode: str) -> None:
     """Files of an archive are children, compressed or not; directories are none."""
@@ -137,23 +116,12 @@ def test_tar_in_a_mail(mode: str) -> None:
 
 def test_tar_follows_no_links_and_trusts_no_names() -> None:
     """Links and devices are counted; names that lead elsewhere are names."""
-    buffer = io.BytesIO()
-    with tarfile.open(fileobj=buffer, mode="w") as archive:
-        for name, kind, target in (
-            ("out", tarfile.SYMTYPE, "/etc"),
-            ("out/passwd", tarfile.REGTYPE, ""),
-            ("hard", tarfile.LNKTYPE, "/etc/passwd"),
-            ("device", tarfile.CHRTYPE, ""),
-            ("../../etc/cron.d/x", tarfile.REGTYPE, ""),
-            ("d", tarfile.DIRTYPE, ""),
-        ):
-            member = tarfile.TarInfo(name)
-            member.type, member.linkname = kind, target
-            archive.addfile(member)
-    opened = open_artefact("tar", source(buffer.getvalue()))
+    opened = open_artefact("tar", source(misleading()))
     assert [(one.name, one.data) for one in opened.children] == [
         ("out/passwd", b""),
         ("../../etc/cron.d/x", b""),
+        ("C:\\Windows\\x.dll", b""),
+        ("aux.txt", b""),
     ]
     assert [(one.kind, one.detail[:1]) for one in opened.problems] == [("links", "3")]
 
@@ -170,11 +138,7 @@ def test_tar_within_its_budgets() -> None:
 
 def test_tar_that_leads_back_ends() -> None:
     """A member of negative size, which would turn the reading back, ends it."""
-    data = bytearray(tarred(("a", b"x"), ("b", b"y")))
-    data[124:136] = b"\xff" * 8 + (-(2**10)).to_bytes(4, "big", signed=True)
-    data[148:156] = b" " * 8
-    data[148:156] = b"%06o\0 " % sum(data[:512])
-    opened = open_artefact("tar", source(bytes(data)))
+    opened = open_artefact("tar", source(turning_back(tarred(("a", b"x"), ("b", b"y")))))
     assert [one.kind for one in opened.problems] == ["malformed"]
 
 

@@ -7,6 +7,7 @@ from time import process_time
 import pytest
 from fixtures.built_mail import mail, report, source
 
+from tqimap_processor.openers import open_artefact
 from tqimap_processor.openers.html import open_html
 
 
@@ -31,6 +32,7 @@ def test_preformatted_text_keeps_its_lines() -> None:
     assert _text("<pre>1.2.3.4\n5.6.7.8</pre>") == "1.2.3.4\n5.6.7.8"
 
 
+@pytest.mark.opens("html")
 @pytest.mark.parametrize(
     ("markup", "where", "text"),
     [
@@ -64,6 +66,18 @@ def test_links(markup: str, where: str, text: str | None) -> None:
     found = dict(_open(markup))
     assert where in found
     assert found[where] == text if text else "http://a.com/" in found[where]
+
+
+@pytest.mark.opens("svg")
+def test_links_in_a_drawing() -> None:
+    """A picture that is markup is read as a page: its links, its scripts, its text."""
+    drawing = (
+        b'<svg xmlns="http://www.w3.org/2000/svg"><a xlink:href="http://a.com/"><text>see</text>'
+        b"</a><script>location='http://b.com/'</script></svg>"
+    )
+    found = {(one.where, one.text) for one in open_artefact("svg", source(drawing)).spans}
+    assert {("a@xlink:href", "http://a.com/"), ("text", "see")} <= found
+    assert any(where.startswith("script") and "http://b.com/" in text for where, text in found)
 
 
 def test_link_that_leads_nowhere_is_no_span() -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 from typing import TYPE_CHECKING
 
+import pytest
 from fixtures.built_mail import artefacts, mail, mixed, part, report, source
 
 from tqimap_processor.openers.mail import open_mail
@@ -22,6 +23,7 @@ def _spans(opened: Opened) -> dict[str, str]:
     return {span.where: span.text for span in opened.spans}
 
 
+@pytest.mark.opens("mail")
 def test_every_header_field_is_a_span() -> None:
     """Fields are decoded and unfolded; repeated ones are numbered from the second on."""
     spans = _spans(

@@ -46,6 +46,7 @@ def _xlsx(*parts: tuple[str, bytes]) -> Opened:
     return open_ooxml(source(zipped(TYPES, workbook, relations, *parts)))
 
 
+@pytest.mark.opens("docx")
 def test_text_stands_by_part() -> None:
     """Runs of a paragraph are put together, paragraphs and notes stand apart."""
     body = (
@@ -95,6 +96,7 @@ def test_vanished_text_is_hidden() -> None:
     ]
 
 
+@pytest.mark.opens("xlsx")
 def test_cells_show_their_strings_and_hidden_sheets_are_hidden() -> None:
     """Shared strings stand where cells show them; those that none shows stand apart."""
     runs = b"<r><t>hid</t></r><r><t>den.com</t></r>"
@@ -112,6 +114,7 @@ def test_cells_show_their_strings_and_hidden_sheets_are_hidden() -> None:
     ]
 
 
+@pytest.mark.opens("pptx")
 def test_hidden_slide_is_hidden() -> None:
     """The text of a slide that is not shown is marked so."""
     slide = b"<sld xmlns='urn:p' show='0'><p>x</p></sld>"
@@ -227,6 +230,7 @@ def test_archive_with_a_folder_called_word_is_an_archive() -> None:
     assert [one.kind for one in tree[1:]] == ["zip", "text"]
 
 
+@pytest.mark.opens("odf")
 def test_opendocument() -> None:
     """Text, links, hidden tables, macros and pictures of an OpenDocument."""
     styles = (
@@ -255,6 +259,7 @@ def test_encrypted_opendocument_says_so() -> None:
     assert _kinds(open_odf(source(locked))) == ["encrypted"]
 
 
+@pytest.mark.opens("encrypted-office")
 @pytest.mark.parametrize("password", ["VelvetSweatshop", "infected", "told-4711"])
 def test_encrypted_document_is_decrypted(password: str) -> None:
     """Excel's default, customary passwords, and those that the mail tells are tried."""

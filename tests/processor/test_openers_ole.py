@@ -44,6 +44,7 @@ def _workbook(*records: bytes) -> bytes:
     return compound.build({("Workbook",): b"".join(records) + b"\x0a\0\0\0"})
 
 
+@pytest.mark.opens("ole", "doc")
 def test_text_stands_by_stream() -> None:
     """Text of one and of two bytes a character is found, and its stream named."""
     text = "http://wide.com/ Привет".encode("utf-16-le")
@@ -82,6 +83,7 @@ def test_broken_macro_is_a_problem() -> None:
     assert _spans(open_ole(source(data)))["Contents"] == NOTE.decode()
 
 
+@pytest.mark.opens("xls")
 def test_macro_sheets_and_hidden_sheets_are_flagged() -> None:
     """Excel 4 macro sheets and hidden sheets of a workbook are problems."""
     opened = open_ole(source(_workbook(_sheet(b"a", 0, 0), _sheet(b"b", 1, 2))))
@@ -112,6 +114,7 @@ def test_stream_that_is_a_file_is_a_child() -> None:
     assert [(child.name, child.how) for child in opened.children] == [("CONTENTS", "ole-stream")]
 
 
+@pytest.mark.opens("ppt")
 @pytest.mark.parametrize("is_packed", [True, False])
 def test_object_in_slides_is_a_child(*, is_packed: bool) -> None:
     """Objects of a presentation lie packed inside one stream."""

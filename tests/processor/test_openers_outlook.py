@@ -44,6 +44,7 @@ def _attached(
     return under((f"__attach_version1.0_#{number:08X}",), properties(texts, raw, head=8))
 
 
+@pytest.mark.opens("msg")
 def test_transport_headers_are_spans() -> None:
     """Fields stand as those of a mail do, repeated ones with a number; properties add the rest."""
     opened = open_msg(source(msg({0x007D: HEADERS, 0x0037: "Of Outlook", 0x0E04: "b@c.com"}, {})))
@@ -133,6 +134,7 @@ def test_message_without_anything_is_a_problem() -> None:
     assert [one.kind for one in open_msg(source(data)).problems] == ["malformed"]
 
 
+@pytest.mark.opens("tnef")
 def test_tnef_attachments() -> None:
     """Plain attachments have the name of their title, or the better one of their properties."""
     better = mapi((0x1F, 0x3707, "long name.pdf".encode("utf-16-le")))

@@ -8,7 +8,8 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import pytest
-from fixtures.built_documents import locked_pdf, packed, pages, pdf, shown, stream
+from fixtures.bombs import laughing, layered, looping, page_tree
+from fixtures.built_documents import locked_pdf, packed, pages, shown, stream
 from fixtures.built_mail import decision, mixed, part, report, source
 
 from tqimap_processor.openers.pdf import open_pdf
@@ -32,6 +33,7 @@ def _kinds(opened: Opened) -> list[str]:
     return [problem.kind for problem in opened.problems]
 
 
+@pytest.mark.opens("pdf")
 def test_text_stands_by_page() -> None:
     """Each page's text is a span that names the page."""
     assert _spans(pages(shown(b"one"), shown(b"two"))) == [("page 1", "one"), ("page 2", "two")]
@@ -151,30 +153,14 @@ def test_text_is_limited() -> None:
     assert sum(len(span.text) for span in open_pdf(limited).spans) <= 50
 
 
-FORM = b"/Type /XObject /Subtype /Form /BBox [0 0 9 9] /Resources << /XObject << /A %d 0 R >> >>"
-
-
-def _looping(times: int) -> bytes:
-    """Return a PDF whose form draws itself so many *times*."""
-    resources = b"/Resources << /XObject << /A 6 0 R >> >> /X"
-    return pages(b"/A Do", page=resources, more=(stream(FORM % 6, b"/A Do " * times),))
-
-
-def _laughing(levels: int) -> bytes:
-    """Return a PDF of forms that each draw the next ten times."""
-    forms = [stream(FORM % (7 + number), b"/A Do " * 10) for number in range(levels)]
-    return pages(b"/A Do", more=tuple(forms))
-
-
 @pytest.mark.parametrize(
     "bomb",
     [
         pages(zlib.compress(bytes(40 * MIB))),
         pages(shown(b"x" * 40 * MIB)),
-        pages(b"x", more=(stream(b"/Filter [/FlateDecode /FlateDecode /FlateDecode]",
-              zlib.compress(zlib.compress(zlib.compress(bytes(300 * MIB), 9), 9), 9)),)),
-        _looping(2),
-        _laughing(11),
+        layered(300 * MIB),
+        looping(2),
+        laughing(11),
     ],
     ids=["page", "text", "layers", "loop", "laughs"],
 )  # fmt: skip
@@ -190,7 +176,7 @@ def test_bombs_do_not_reach_pdfium(bomb: bytes) -> None:
 
 def test_form_that_draws_itself_once_is_read() -> None:
     """A plain loop costs nothing, and the page's text is read."""
-    assert _kinds(open_pdf(source(_looping(1)))) == []
+    assert _kinds(open_pdf(source(looping(1)))) == []
 
 
 def test_streams_beyond_the_limit_are_not_swept() -> None:
@@ -207,8 +193,8 @@ def test_streams_beyond_the_limit_are_not_swept() -> None:
         b"%PDF-1.7\n" + b"/URI (" * 100_000,
         b"%PDF-1.7\n" + b"/URI <41" * 100_000,
         b"%PDF-1.7\n" + b"1 0 obj << /URI 1 0 R >> stream\n" * 20_000,
-        pdf(b"<< /Type /Catalog /Pages 2 0 R >>", b"<< /Type /Pages /Kids [2 0 R] /Count 9 >>"),
-        pdf(b"<< /Type /Catalog /Pages 2 0 R >>", b"<< /Type /Pages /Kids [] /Count 999999999 >>"),
+        page_tree(b"2 0 R", 9),
+        page_tree(b"", 999_999_999),
         pages(shown(b"x")).replace(b"trailer\n<<", b"trailer\n<< /Prev 9"),
     ],
     ids=["empty", "deep", "open", "hex", "owners", "kids", "count", "prev"],

@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import runpy
+import sys
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
 from fixtures.archive_cases import ARCHIVES, SIGNATURES
 from fixtures.built_documents import DOCUMENTS
 from fixtures.built_mail import mail, source, zipped
+from fixtures.hostile_cases import cases
 from fixtures.small_cases import SMALL
 from rq.timeouts import JobTimeoutException
 
@@ -16,6 +20,8 @@ from tqimap_processor.openers import OPENERS, open_artefact
 
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from tqimap_processor.artefact import Opened
     from tqimap_processor.openers import Opener, Source
 
@@ -34,9 +40,29 @@ CASES = {
 }
 
 
-def test_every_opener_has_a_case() -> None:
-    """Whoever registers an opener adds a case of its format here."""
+def test_every_format_has_its_cases() -> None:
+    """Who registers an opener adds a sample of its format, a hostile one, and a unit case.
+
+    The first two are what tests are made of; the third is a test marked with what it opens.
+    """
+    lacking = {
+        "sample": set(OPENERS) - set(CASES) - set(SIGNATURES),
+        "hostile case": set(OPENERS) - {one.kind for one in cases(shrink=50)},
+        "unit case": set(OPENERS) - set(_marked()),
+    }
+    assert not {what: sorted(kinds) for what, kinds in lacking.items() if kinds}
     assert set(CASES) | set(SIGNATURES) == set(OPENERS)
+    assert not set(CASES) & set(SIGNATURES)
+
+
+def _marked() -> Iterator[str]:
+    """Yield the kinds that tests of openers are marked with."""
+    for path in Path(__file__).parent.glob("test_openers_*.py"):
+        loaded = [one for one in sys.modules.values() if vars(one).get("__file__") == str(path)]
+        for value in (vars(loaded[0]) if loaded else runpy.run_path(str(path))).values():
+            for mark in getattr(value, "pytestmark", ()):
+                if getattr(mark, "name", "") == "opens":
+                    yield from mark.args
 
 
 @pytest.mark.parametrize("kind", SIGNATURES)

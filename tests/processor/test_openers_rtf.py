@@ -26,6 +26,7 @@ def _kinds(opened: Opened) -> list[str]:
     return [problem.kind for problem in opened.problems]
 
 
+@pytest.mark.opens("rtf")
 @pytest.mark.parametrize(
     ("markup", "text"),
     [
@@ -148,6 +149,7 @@ def test_broken_files_end(data: bytes) -> None:
     assert "opener-failed" not in _kinds(open_rtf(source(data)))
 
 
+@pytest.mark.opens("onenote")
 def test_stored_file_is_a_child() -> None:
     """A file in a OneNote section comes out, and the text around it is read."""
     text = "see invoice.exe".encode("utf-16-le") + b"\0\0"

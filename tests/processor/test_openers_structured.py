@@ -138,6 +138,7 @@ def test_stix_1_types_win() -> None:
     assert types["http://evil.zip/x"] == "URL"
 
 
+@pytest.mark.opens("json")
 def test_json_places() -> None:
     """Strings and telling keys have their paths; a key that comes twice hides nothing."""
     spans = _open('{"a b": ["x", {"http://k.com/": "y"}], "c": "first", "c": "second"}').spans
@@ -192,6 +193,7 @@ def test_places_are_limited_and_texts_are_not() -> None:
     assert [one.kind for one in opened.problems] == ["too-large"]
 
 
+@pytest.mark.opens("xml")
 def test_xml_places() -> None:
     """Texts, attributes and comments have paths, numbered where elements repeat."""
     spans = _open('<a><b u="http://x.com/"/><b>one<!--two--></b></a>').spans
@@ -202,6 +204,7 @@ def test_xml_places() -> None:
     ]
 
 
+@pytest.mark.opens("csv")
 def test_csv_places() -> None:
     """Cells that may tell something have row and column; commas inside quotes part nothing."""
     text = 'name,link,n\none,"http://x.com/a,b",1\ntwo,y.com/z,2\n'

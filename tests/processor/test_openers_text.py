@@ -13,6 +13,7 @@ RUSSIAN = "Привет, вход: http://вход.рф/"
 JAPANESE = "こんにちは"
 
 
+@pytest.mark.opens("text")
 @pytest.mark.parametrize(
     ("data", "claimed", "text"),
     [

@@ -1,0 +1,46 @@
+"""Hostile files, each in a mail that is read locked in: what they cost, and what they cannot."""
+
+from __future__ import annotations
+
+import resource
+
+import pytest
+from fixtures.bombs import LINK
+from fixtures.hostile_cases import BESIDE, Hostile, carried, cases
+
+from tqimap_processor import contain, openers
+from tqimap_processor.detect import detect
+from tqimap_shared.settings import Limits, Policy
+
+
+pytestmark = pytest.mark.filterwarnings("ignore:.*multi-threaded.*:DeprecationWarning")
+
+
+@pytest.fixture(autouse=True, scope="module")
+def _loaded() -> None:
+    openers.preload()
+
+
+@pytest.mark.parametrize("case", cases(shrink=50), ids=str)
+def test_hostile_file_costs_itself(case: Hostile) -> None:
+    """It ends within the mail's time, is told of where it is, and all beside it is read."""
+    data = case.build()
+    assert detect(data, case.declared_type) == case.kind
+    limits = Limits(**case.limits)
+    start = _seconds()
+    report = contain.examine(carried(data, case.declared_type), limits=limits, policy=Policy())
+    assert _seconds() - start < limits.mail_seconds
+    found = {one.value for one in report.decisions}
+    assert found >= BESIDE
+    assert not case.holds or LINK.decode() in found
+    problems = {
+        problem.kind: artefact.top for artefact in report.artefacts for problem in artefact.problems
+    }
+    assert set(problems.values()) <= {"2"}
+    assert not case.problem or case.problem in problems
+
+
+def _seconds() -> float:
+    """Return the processor time that ended processes of this one have used."""
+    used = resource.getrusage(resource.RUSAGE_CHILDREN)
+    return used.ru_utime + used.ru_stime
