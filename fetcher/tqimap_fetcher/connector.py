@@ -83,9 +83,9 @@ def ensure(
     [[mailbox]] tables must serve. Raises SettingsError if the status to create it with is unknown.
     """
     try:
-        found = _find(session, stored)
-        if found is not None:
-            return Connector.read(found), False
+        known = find(session, stored)
+        if known is not None:
+            return known, False
         status = known_status(session, settings.status)
         return _create(session, status)
     except _NOT_OFFERED as error:
@@ -108,7 +108,13 @@ def known_status(session: Session, wanted: str) -> str:
     )
 
 
-def _find(session: Session, stored: int | None) -> Record | None:
+def find(session: Session, stored: int | None) -> Connector | None:
+    """Return the connector of the *stored* id, else that of our name; None if there is none."""
+    found = _found(session, stored)
+    return Connector.read(found) if found else None
+
+
+def _found(session: Session, stored: int | None) -> Record | None:
     wanted = {"with": "category,tlp,custom_fields"}
     if stored is not None:
         try:
@@ -133,10 +139,10 @@ def _create(session: Session, status: str) -> tuple[Connector, bool]:
         made = session.post("connectors", json=definition)
     except Invalid:
         # two first runs at once, or an answer that was lost: then it is there by now
-        found = _find(session, None)
-        if found is None:
+        known = find(session, None)
+        if known is None:
             raise
-        return Connector.read(found), False
+        return known, False
     return Connector.read(made[0] if made else {}), True
 
 

@@ -50,9 +50,13 @@ class Tokens:
 
 @dataclass(frozen=True, slots=True)
 class Keep:
-    """The directory that keeps tokens, or None: then nothing is kept."""
+    """The directory that keeps tokens, or None: then nothing is kept.
+
+    A *sparing* one keeps a newer refresh token alone.
+    """
 
     directory: Path | None = None
+    sparing: bool = False
 
     def load(self, mailbox: Mailbox) -> Tokens:
         """Return what is kept for *mailbox*; what is missing or not ours counts as nothing."""
@@ -70,6 +74,8 @@ class Keep:
         """Keep *tokens* for *mailbox* in the place of what was. Raises NotWritable."""
         from cryptography.fernet import Fernet  # noqa: PLC0415 - only where needed
 
+        if self.sparing and tokens.refresh == self.load(mailbox).refresh:
+            return
         if self.directory is not None:
             content = Fernet(_key(mailbox)).encrypt(json.dumps(asdict(tokens)).encode())
             replace(self._path(self.directory, mailbox), content)

@@ -61,13 +61,13 @@ def open_folder(client: BoundedClient, mailbox: Mailbox, fetch: Fetch) -> Mappin
         try:
             selected: Mapping[bytes, object] = client.select_folder(mailbox.folder)
         except IMAP4.readonly:
-            raise _read_only(subject) from None
+            raise read_only(subject) from None
         except IMAP4.abort:
             raise
         except IMAP4.error as error:
-            raise _unopened(client, subject, str(error)) from None
+            raise unopened(client, subject, str(error)) from None
         if not _markable(selected):
-            raise _read_only(subject)
+            raise read_only(subject)
         if not isinstance(selected.get(b"UIDVALIDITY"), int):
             raise StopProcess(subject, "the server numbers no mails (no UIDVALIDITY).")
     return selected
@@ -111,7 +111,8 @@ def secure(client: BoundedClient, mailbox: Mailbox, fetch: Fetch) -> None:
         )
 
 
-def _unopened(client: BoundedClient, subject: str, text: str) -> TqimapError:
+def unopened(client: BoundedClient, subject: str, text: str) -> TqimapError:
+    """Return what the refusal *text* of a SELECT or EXAMINE means."""
     if wait := throttled(subject, text):
         return wait
     if passes(client, text):
@@ -122,7 +123,8 @@ def _unopened(client: BoundedClient, subject: str, text: str) -> TqimapError:
     return StopProcess(subject, "cannot be opened; check mailbox.folder.")
 
 
-def _read_only(subject: str) -> StopProcess:
+def read_only(subject: str) -> StopProcess:
+    """Return the error for a folder in which nothing can be marked."""
     return StopProcess(
         subject,
         "is read-only for this user: mails could not be marked as read and would be fetched "

@@ -30,7 +30,7 @@ _KINDS = {
     "socks5": socks.SOCKS5,
     "socks5h": socks.SOCKS5,
 }
-_REMOTE_NAMES = ("socks4a", "socks5h")
+REMOTE_NAMES = ("socks4a", "socks5h")
 _LONGEST = 127  # bytes; PySocks encodes a greater length as two bytes
 _NOT_ALLOWED = "0x02"
 _IDENTD = ("0x5c", "0x5d")
@@ -88,7 +88,7 @@ def _dial(mailbox: Mailbox, host: str, port: int, *, until: float) -> socket.soc
         proxy_type=_KINDS[mailbox.proxy_type],
         proxy_addr=mailbox.proxy_address,
         proxy_port=mailbox.proxy_port or DEFAULT_PORT,
-        proxy_rdns=mailbox.proxy_type in _REMOTE_NAMES,
+        proxy_rdns=mailbox.proxy_type in REMOTE_NAMES,
         proxy_username=mailbox.proxy_username or None,
         proxy_password=mailbox.proxy_password.get_secret_value() or None,
     )
@@ -123,7 +123,7 @@ def _check(mailbox: Mailbox, peer: Peer) -> None:
 
 def _destinations(mailbox: Mailbox, peer: Peer) -> list[str]:
     """List what to ask the proxy for: the name, or all its addresses if names stay local."""
-    if mailbox.proxy_type in _REMOTE_NAMES:
+    if mailbox.proxy_type in REMOTE_NAMES:
         return [peer.host]
     family = socket.AF_INET if mailbox.proxy_type == "socks4" else socket.AF_UNSPEC
     try:

@@ -44,15 +44,14 @@ def sign_in(client: BoundedClient, mailbox: Mailbox, keep: Keep, *, seconds: flo
     mechanism = mechanism_for(mailbox, offered)
     client.imap.untagged_responses.clear()
     if not mailbox.by_token:
-        _by_password(client, mailbox, mechanism)
+        give_password(client, mailbox, mechanism)
         return mechanism
     kept = oauth.access_token(mailbox, keep, seconds=seconds)
-    refused = _by_token(client, mailbox, mechanism, kept)
-    if refused is not None:
+    try:
+        give_token(client, mailbox, mechanism, kept)
+    except Denied:
         anew = oauth.access_token(mailbox, keep, seconds=seconds, anew=True)
-        refused = _by_token(client, mailbox, mechanism, anew)
-    if refused is not None:
-        raise refused
+        give_token(client, mailbox, mechanism, anew)
     return mechanism
 
 
@@ -89,7 +88,8 @@ def _check_command(mailbox: Mailbox, offered: Sequence[bytes]) -> None:
         )
 
 
-def _by_password(client: BoundedClient, mailbox: Mailbox, mechanism: str) -> None:
+def give_password(client: BoundedClient, mailbox: Mailbox, mechanism: str) -> None:
+    """Sign in by password. Raises Denied if the server refuses it."""
     user, password = mailbox.username, mailbox.password.get_secret_value()
     answers = iter((user.encode(), password.encode()))
     try:
@@ -109,22 +109,19 @@ def _by_password(client: BoundedClient, mailbox: Mailbox, mechanism: str) -> Non
         ) from None
 
 
-def _by_token(client: BoundedClient, mailbox: Mailbox, mechanism: str, token: str) -> Denied | None:
-    """Sign in by *token*; return the error if the server refuses it."""
+def give_token(client: BoundedClient, mailbox: Mailbox, mechanism: str, token: str) -> None:
+    """Sign in by *token*. Raises Denied if the server refuses it."""
     said: list[bytes] = []
     try:
         client.imap.authenticate(mechanism, _answering(mailbox, mechanism, token, said))
     except IMAP4.abort:
         raise
     except IMAP4.error as error:
-        if wait := _passing(client, mailbox, str(error)):
-            raise wait from None
-        return Denied(
+        raise _passing(client, mailbox, str(error)) or Denied(
             subject_of(mailbox),
             f"the server refuses the token{_status(said)}; check that mailbox.username is the "
             "mailbox's address, and that the application may read that mailbox by IMAP.",
-        )
-    return None
+        ) from None
 
 
 def _answering(

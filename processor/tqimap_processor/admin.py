@@ -27,6 +27,7 @@ COMMANDS = {
     "requeue": "give failed mails all their attempts again",
     "replay": "process mails again from their raw bytes, or say what that would change",
     "verify": "compare mailboxes, ledger, rq and ThreatQ; --heal puts right what differs",
+    "doctor": "try every link from the settings to ThreatQ; name the first that fails",
     "dashboard": "serve rq-dashboard, where queues are watched and failed jobs requeued",
 }
 

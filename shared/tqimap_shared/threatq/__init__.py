@@ -5,8 +5,16 @@ of such appliances know; what it leaves open (deadlines, size limits, trust) is 
 """
 
 from tqimap_shared.threatq.address import address
-from tqimap_shared.threatq.answers import Busy, Forbidden, Invalid, NotAllowed, NotFound, Record
-from tqimap_shared.threatq.session import Session, warn_unverified
+from tqimap_shared.threatq.answers import (
+    Busy,
+    Forbidden,
+    Invalid,
+    NotAllowed,
+    NotFound,
+    Record,
+    untrusted,
+)
+from tqimap_shared.threatq.session import Session, proxied, warn_unverified
 from tqimap_shared.threatq.token import Token
 
 
@@ -20,5 +28,7 @@ __all__ = [
     "Session",
     "Token",
     "address",
+    "proxied",
+    "untrusted",
     "warn_unverified",
 ]

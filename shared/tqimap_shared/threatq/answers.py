@@ -188,9 +188,9 @@ def _sent(body: object, *, ours: bool = False) -> Iterator[str]:
 
 def broken(subject: str, error: Exception) -> TqimapError:
     """Return what a failure of requests means. No word of it is passed on: it holds addresses."""
-    untrusted = _cause(error, ssl.SSLCertVerificationError)
-    if isinstance(untrusted, ssl.SSLCertVerificationError):
-        return Denied(subject, _untrusted(untrusted))
+    found = _cause(error, ssl.SSLCertVerificationError)
+    if isinstance(found, ssl.SSLCertVerificationError):
+        return Denied(subject, untrusted(found))
     if isinstance(error, requests.exceptions.ProxyError):
         return TryLater(subject, "the HTTPS proxy of the environment does not connect to it.")
     if isinstance(error, requests.exceptions.SSLError):
@@ -204,7 +204,8 @@ def broken(subject: str, error: Exception) -> TqimapError:
     return TryLater(subject, f"the connection failed{detail}.")
 
 
-def _untrusted(error: ssl.SSLCertVerificationError) -> str:
+def untrusted(error: ssl.SSLCertVerificationError) -> str:
+    """Say why the appliance's certificate is refused, and what to do."""
     if error.verify_code in {62, 64}:  # X509_V_ERR_HOSTNAME_MISMATCH, ..._IP_ADDRESS_MISMATCH
         return "the certificate is for another name; set threatq.host to the name it is for."
     return (

@@ -76,8 +76,7 @@ class Session:
         self._http = requests.Session()
         # .netrc would replace our Authorization header; so would a proxy for this very machine
         self._http.trust_env = False
-        if urlsplit(self.base).hostname not in _LOCAL:
-            self._http.proxies.update(get_environ_proxies(self.base))
+        self._http.proxies.update(proxied(self.base))
         self._http.headers["User-Agent"] = f"tqimap/{__version__}"
         self._http.headers["Accept"] = "application/json"
         context = Context.trusting(
@@ -227,6 +226,13 @@ class Session:
                 if len(taken) > self.settings.max_answer:
                     raise TryLater(self.base, "an answer was larger than threatq.max_answer.")
         return Answer(response.status_code, response.headers, bytes(taken))
+
+
+def proxied(base: str) -> dict[str, str]:
+    """Return the environment's proxies for the appliance at *base*, none for this machine."""
+    if urlsplit(base).hostname in _LOCAL:
+        return {}
+    return dict(get_environ_proxies(base))
 
 
 def warn_unverified(settings: ThreatQ) -> None:
