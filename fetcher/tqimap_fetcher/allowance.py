@@ -1,4 +1,4 @@
-"""What a mailbox may still take in: its limits of a run, for all folders together."""
+"""What a mailbox may still take in: its limits of a run and of a day, for all folders together."""
 
 from __future__ import annotations
 
@@ -12,12 +12,15 @@ if TYPE_CHECKING:
 
 
 class Allowance:
-    """The limits of a run of *mailbox*: its own, else those of *fetch*."""
+    """The limits of a run of *mailbox*: its own, else *fetch*'s; *spent* bytes of today's."""
 
-    def __init__(self, mailbox: Mailbox, fetch: Fetch) -> None:
+    def __init__(self, mailbox: Mailbox, fetch: Fetch, *, spent: int = 0) -> None:
         self._fetch = fetch
         self._mails = mailbox.max_messages or fetch.max_messages
         self._bytes = mailbox.max_bytes or fetch.max_bytes
+        if mailbox.daily_bytes:
+            self._bytes = min(self._bytes, mailbox.daily_bytes - spent)
+        self.held = "the bytes of today are used up (mailbox.daily_bytes)" * (self._bytes <= 0)
         self._until = time.monotonic() + (mailbox.max_seconds or fetch.max_seconds)
 
     def limits(self) -> Fetch:

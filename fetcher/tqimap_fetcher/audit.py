@@ -17,10 +17,12 @@ when `tqimap-admin verify --heal` asks for it; any other run asks Redis alone.
 from __future__ import annotations
 
 import logging
+import sys
 from dataclasses import dataclass, replace
 from datetime import UTC, date, datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
+from tqimap_fetcher import newcomers
 from tqimap_fetcher.mailbox import DONE_KEYWORD, TAKEN_KEYWORD
 from tqimap_shared import ranges
 from tqimap_shared.folders import Folder
@@ -29,11 +31,11 @@ from tqimap_shared.folders import Folder
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
+    from tqimap_fetcher.context import Run
     from tqimap_fetcher.mailbox import Session
+    from tqimap_fetcher.sieve import Sieve
     from tqimap_fetcher.state import State
-    from tqimap_shared.folders import Folders
     from tqimap_shared.ledger import Ledger
-    from tqimap_shared.settings import Settings
 
 logger = logging.getLogger(__name__)
 
@@ -52,31 +54,24 @@ class Audit:
     made: float = 0.0
 
 
-def begin(
-    session: Session,
-    *,
-    folders: Folders,
-    ledger: Ledger,
-    memory: State,
-    settings: Settings,
-) -> Audit:
+def begin(session: Session, sieve: Sieve, run: Run) -> Audit:
     """Remember the folder if it is new, and find the read mails that are nowhere, if it is time.
 
-    Done mails of which the server does not know that they are done are told to it on the way.
+    Only those that pass the *sieve*. Done mails of which the server does not know that they are
+    done are told to it on the way.
     """
+    folders, settings = run.folders, run.settings
     days = min(settings.fetch.audit_days, settings.worker.done_days)
     first = datetime.now(UTC).date() - timedelta(days=days)
-    folder = _recall(session, folders, memory, first)
+    folder = _recall(session, run, first)
     now = folders.now()
     fresh = now < folder.audited + settings.fetch.audit_every
     if not days or (fresh and folder.audited >= folders.audit_wanted()):
         return Audit(folder)
-    since = max(first, date.fromisoformat(folder.since))
-    done = (DONE_KEYWORD,) if session.keeps_keywords else ()
-    candidates = set(session.read_since(since, *done)) - ranges.split(folder.read)
+    candidates = _candidates(session, folder, max(first, date.fromisoformat(folder.since)))
     known = folders.shas(*folder.place, candidates)
-    _tell_done(session, ledger, known)
-    again = tuple(sorted(candidates - known.keys()))
+    _tell_done(session, run.ledger, known)
+    again = tuple(sieve.passing(candidates - known.keys(), most=sys.maxsize))
     if again:
         logger.warning(
             "mailbox %s: %d read mails are neither done nor known to Redis; they are taken in "
@@ -87,11 +82,22 @@ def begin(
     return Audit(folder, again, now)
 
 
-def end(audit: Audit, folders: Folders, *, began: float, absent: Iterable[int]) -> int:
+def _candidates(session: Session, folder: Folder, since: date) -> set[int]:
+    """Return the mails that ought to be known or done: the read ones, or those up to the mark."""
+    done = (DONE_KEYWORD,) if session.keeps_keywords else ()
+    if session.takes_new:
+        found = {uid for uid in session.since(since, *done) if uid <= folder.high}
+    else:
+        found = set(session.read_since(since, *done))
+    return found - ranges.split(folder.read)
+
+
+def end(audit: Audit, run: Run, *, began: float, absent: Iterable[int]) -> int:
     """Note how the run that *began* then went; return how many mails to take in are left.
 
     The audit counts as made when none is left but those for which the server gave nothing.
     """
+    folders = run.folders
     folder = replace(audit.folder, fetched=began)
     left = set(audit.again) - folders.shas(*folder.place, audit.again).keys()
     if audit.made:
@@ -101,16 +107,16 @@ def end(audit: Audit, folders: Folders, *, began: float, absent: Iterable[int]) 
             audited=audit.made if complete else folder.audited,
             left=ranges.join(left),
         )
-    folders.remember(folder)
+    _remember(folder, run)
     return len(left)
 
 
-def _recall(session: Session, folders: Folders, memory: State, first: date) -> Folder:
+def _recall(session: Session, run: Run, first: date) -> Folder:
     """Return what is remembered of the folder: by Redis, else by the state file, else as new."""
     mailbox = session.mailbox
-    known = folders.recall(mailbox, session.folder)
-    noted = _noted(memory, mailbox, session.folder)
-    found = known or noted
+    known = run.folders.recall(mailbox, session.folder)
+    noted = _noted(run.memory, mailbox, session.folder)
+    before = found = known or noted
     if found is not None and found.uidvalidity != session.uidvalidity:
         logger.warning(
             "mailbox %s: UIDVALIDITY of %s was %d and is %d: the server has numbered its mails "
@@ -127,15 +133,25 @@ def _recall(session: Session, folders: Folders, memory: State, first: date) -> F
             mailbox,
             session.folder,
         )
-    if found is None:
-        found = _new(session, first)
-        folders.remember(found)  # at once: a killed run must not count its own marks as people's
-    came = {name: getattr(found, name) for name in ("uidvalidity", "since", "read")}
-    memory.keep(mailbox, came=_came(memory, mailbox) | {session.folder: came})
+    if found is None or (session.takes_new and found.high < 0):
+        found = _new(session, first, before, days=run.settings.worker.done_days)
+    _remember(found, run)  # at once: a killed run must not count its own marks as people's
     return found
 
 
-def _new(session: Session, first: date) -> Folder:
+def _remember(folder: Folder, run: Run) -> None:
+    run.folders.remember(folder)
+    came = {name: getattr(folder, name) for name in ("uidvalidity", "since", "read")}
+    if folder.high >= 0:
+        came |= {"high": folder.high, "began": folder.began}
+    others = _came(run.memory, folder.mailbox)
+    run.memory.keep(folder.mailbox, came=others | {folder.folder: came})
+
+
+def _new(session: Session, first: date, before: Folder | None, *, days: float) -> Folder:
+    if session.takes_new:
+        oldest = datetime.now(UTC).date() - timedelta(days=days)
+        return newcomers.meet(session, since=first, before=before, oldest=oldest)
     read = (
         session.read_since(first, *_OURS) if session.keeps_keywords else session.read_since(first)
     )
@@ -155,17 +171,25 @@ def _came(memory: State, mailbox: str) -> dict[str, Any]:
 
 def _noted(memory: State, mailbox: str, folder: str) -> Folder | None:
     """Return what the state file says of the folder; None where it says nothing sensible."""
-    match _came(memory, mailbox).get(folder):
-        case {"uidvalidity": int(uidvalidity), "since": str(since), "read": str(read)}:
-            try:
-                date.fromisoformat(since)
-                ranges.split(read)
-            except ValueError:
-                return None
-            return Folder(
-                mailbox=mailbox, folder=folder, uidvalidity=uidvalidity, since=since, read=read
-            )
-    return None
+    facts = _came(memory, mailbox).get(folder)
+    if not isinstance(facts, dict):
+        return None
+    try:
+        found = Folder(
+            mailbox=mailbox,
+            folder=folder,
+            uidvalidity=int(facts["uidvalidity"]),
+            since=str(facts["since"]),
+            read=str(facts["read"]),
+            high=int(facts.get("high", -1)),
+            began=str(facts.get("began", "")),
+        )
+        date.fromisoformat(found.since)
+        date.fromisoformat(found.began or found.since)
+        ranges.split(found.read)
+    except (LookupError, TypeError, ValueError):
+        return None
+    return found
 
 
 def _tell_done(session: Session, ledger: Ledger, known: dict[int, str]) -> None:

@@ -26,10 +26,16 @@ logger = logging.getLogger(__name__)
 
 @dataclass(frozen=True, slots=True)
 class Choice:
-    """UIDs of mails to take *again* although they are read, and of mails to *skip*."""
+    """Which mails to take: those *found*, the unread ones where that is None.
+
+    *again* are taken although they are read, *skip* are not even asked for. Without *mark* nothing
+    is marked as read.
+    """
 
     again: Collection[int] = ()
     skip: Collection[int] = ()
+    found: Collection[int] | None = None
+    mark: bool = True
 
 
 UNREAD = Choice()
@@ -71,8 +77,8 @@ def fetch(
     ends the run. *choice* adds mails to the unread ones or leaves some out. Raises what *admit*
     and the session raise; what was admitted by then stays so.
     """
-    run = _Run(session, admit, settings=settings, limits=limits)
-    found = set(session.unseen()).union(choice.again)
+    run = _Run(session, admit, settings=settings, limits=limits, mark=choice.mark)
+    found = set(session.unseen() if choice.found is None else choice.found).union(choice.again)
     uids = sorted(found.difference(choice.skip))
     some = uids[: settings.max_messages]
     sizes = session.sizes(some)
@@ -119,8 +125,10 @@ class _Run:
         *,
         settings: Fetch,
         limits: Limits,
+        mark: bool,
     ) -> None:
         self._session = session
+        self._mark = mark
         self._admit = admit
         self._settings = settings
         self._whole = min(limits.raw, settings.max_literal)
@@ -169,7 +177,8 @@ class _Run:
         if not self._group:
             return
         self._admit(tuple(self._group))
-        self._session.mark_seen([envelope.location.uid for envelope in self._group])
+        if self._mark:
+            self._session.mark_seen([envelope.location.uid for envelope in self._group])
         self._fetched += len(self._group)
         self._bytes += self._group_bytes
         self._group, self._group_bytes = [], 0

@@ -51,22 +51,25 @@ def log_in(mailbox: Mailbox, fetch: Fetch, keep: Keep = NOTHING_KEPT) -> Bounded
 
 
 def open_folder(client: BoundedClient, mailbox: Mailbox, fetch: Fetch) -> Mapping[bytes, object]:
-    """Select the mailbox's folder for writing; return imapclient's SELECT response.
+    """Select the mailbox's folder; return imapclient's SELECT response.
 
-    Raises StopProcess if it cannot be opened, or not so that read mails can be marked.
+    For writing, where anything is to be written. Raises StopProcess if it cannot be opened, or not
+    so that read mails can be marked where they are to be.
     """
     subject = f"{subject_of(mailbox)} folder {mailbox.folder}"
     client.imap.allow(fetch.max_search_line)
     with telling(subject):
         try:
-            selected: Mapping[bytes, object] = client.select_folder(mailbox.folder)
+            selected: Mapping[bytes, object] = client.select_folder(
+                mailbox.folder, readonly=mailbox.only_looks
+            )
         except IMAP4.readonly:
             raise read_only(subject) from None
         except IMAP4.abort:
             raise
         except IMAP4.error as error:
             raise unopened(client, subject, str(error)) from None
-        if not _markable(selected):
+        if mailbox.take == "unread" and not _markable(selected):
             raise read_only(subject)
         if not isinstance(selected.get(b"UIDVALIDITY"), int):
             raise StopProcess(subject, "the server numbers no mails (no UIDVALIDITY).")
@@ -128,7 +131,8 @@ def read_only(subject: str) -> StopProcess:
     return StopProcess(
         subject,
         "is read-only for this user: mails could not be marked as read and would be fetched "
-        "again and again; give the user write access.",
+        "again and again; give the user write access, or set mailbox.take to new and mailbox.done "
+        "to nothing.",
     )
 
 

@@ -14,10 +14,12 @@ from typing import TYPE_CHECKING
 
 from tqimap_fetcher.answer import read_body, read_size, read_uids, uid_set
 from tqimap_fetcher.bounded import telling, throttled
+from tqimap_fetcher.header import read_fields
 from tqimap_fetcher.login import NOTHING_KEPT, log_in, open_folder
 from tqimap_fetcher.mover import Mover, parts
 from tqimap_fetcher.pipeline import Batch, Pipeline
 from tqimap_fetcher.transport import subject_of
+from tqimap_shared import __version__
 from tqimap_shared.errors import TqimapError, TryLater
 
 
@@ -51,6 +53,7 @@ def connected(
     """
     client = log_in(settings, fetch, keep)
     try:
+        _introduce(client, settings)
         yield client
         _log_out(client)
     finally:
@@ -64,6 +67,20 @@ def open_mailbox(settings: Mailbox, fetch: Fetch, keep: Keep = NOTHING_KEPT) -> 
         session = Session(client, settings, fetch)
         yield session
         session.settle()
+
+
+def _introduce(client: BoundedClient, settings: Mailbox) -> None:
+    """Say who we are (RFC 2971) where the server has ears for it; some open no folder before."""
+    client.imap.allow(_OTHER_OCTETS)
+    with telling(subject_of(settings)):
+        if not client.has_capability("ID"):
+            return
+        try:
+            client.id_({"name": "tqimap", "version": __version__})
+        except IMAP4.abort:
+            raise
+        except IMAP4.error:
+            logger.debug("%s: does not want to know who we are.", subject_of(settings))
 
 
 def _log_out(client: BoundedClient) -> None:
@@ -98,6 +115,11 @@ class Session:
         return self.mailbox, self.folder, self.uidvalidity
 
     @property
+    def takes_new(self) -> bool:
+        """Whether mails are taken by UID here, not by being unread."""
+        return self._settings.take == "new"
+
+    @property
     def keeps_keywords(self) -> bool:
         """Whether done mails are marked by a keyword here: wanted, and kept by the server."""
         return self._settings.done == "keyword" and self._has_keywords
@@ -112,8 +134,31 @@ class Session:
 
     def read_since(self, day: date, *without: str) -> list[int]:
         r"""Return the UIDs of \Seen mails that came on *day* or later, *without* these keywords."""
-        unmarked = [word for keyword in without for word in ("UNKEYWORD", keyword)]
-        return self._search("SEEN", "UNDELETED", "SINCE", _date(day), *unmarked)
+        return self._search("SEEN", "UNDELETED", "SINCE", _date(day), *_unmarked(without))
+
+    def unread_again(self) -> list[int]:
+        """Return the UIDs of unread mails that carry a keyword of ours, and so had been read."""
+        if not self._has_keywords:
+            return []
+        ours = ("OR", "KEYWORD", TAKEN_KEYWORD, "KEYWORD", DONE_KEYWORD)
+        return self._search("UNSEEN", "UNDELETED", *ours)
+
+    def above(self, uid: int) -> list[int]:
+        """Return the UIDs above *uid*, read or not, the oldest first."""
+        found = self._search("UID", f"{uid + 1}:*", "UNDELETED")
+        return [one for one in found if one > uid]  # `*` is the last mail, whatever its UID
+
+    def read(self) -> list[int]:
+        r"""Return the UIDs of all \Seen mails."""
+        return self._search("SEEN")
+
+    def came_before(self, day: date) -> list[int]:
+        """Return the UIDs of mails that came before *day*."""
+        return self._search("BEFORE", _date(day))
+
+    def since(self, day: date, *without: str) -> list[int]:
+        """Return the UIDs of mails that came on *day* or later, *without* these keywords."""
+        return self._search("UNDELETED", "SINCE", _date(day), *_unmarked(without))
 
     def done_before(self, day: date) -> list[int]:
         """Return the UIDs of mails with the keyword $tqimap-done that came before *day*."""
@@ -137,6 +182,14 @@ class Session:
             if size is not None:
                 found.setdefault(*size)
         return {uid: found[uid] for uid in uids if uid in found}
+
+    def headers(self, uids: Sequence[int], items: str) -> Iterator[tuple[int, bytes]]:
+        """Fetch header fields of *uids* by *items*; yield each mail's, as they stand in it."""
+        literal = self._fetch.max_other_literal
+        batches = (Batch(part, literal * len(part)) for part in parts(uids))
+        for _, fields in self._pipeline(literal).run(batches, lambda _: items, read_fields):
+            if fields is not None:
+                yield fields
 
     def stream(self, batches: Iterable[Batch]) -> Iterator[tuple[int, bytes | None]]:
         """Fetch *batches*, `window` of them at once; yield each UID with its raw bytes.
@@ -230,6 +283,10 @@ class Session:
                 "the server refused to search or to mark mails; what was fetched is safe and "
                 "will be recognised next time.",
             )
+
+
+def _unmarked(keywords: Iterable[str]) -> list[str]:
+    return [word for keyword in keywords for word in ("UNKEYWORD", keyword)]
 
 
 def _date(day: date) -> str:

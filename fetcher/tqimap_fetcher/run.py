@@ -9,10 +9,11 @@ from typing import TYPE_CHECKING, Any
 from tqimap_fetcher import pressure, throttle
 from tqimap_fetcher.allowance import Allowance
 from tqimap_fetcher.bounded import Throttled
+from tqimap_fetcher.context import Run
 from tqimap_fetcher.kept_tokens import Keep
 from tqimap_fetcher.lock import only_run
 from tqimap_fetcher.mailbox import Session, connected
-from tqimap_fetcher.visit import Run, delete_old, visit
+from tqimap_fetcher.visit import delete_old, visit
 from tqimap_shared import log, store
 from tqimap_shared.errors import StopProcess, TqimapError
 from tqimap_shared.folders import Folders
@@ -99,7 +100,10 @@ def fetch_over(client: BoundedClient, run: Run, mailbox: Mailbox) -> list[Tqimap
 
     A folder that cannot be opened does not keep the others: its fault is returned.
     """
-    allowance = Allowance(mailbox, run.settings.fetch)
+    spent = run.folders.spent(mailbox.name) if mailbox.daily_bytes else 0
+    allowance = Allowance(mailbox, run.settings.fetch, spent=spent)
+    if allowance.held:
+        logger.warning("mailbox %s: nothing is fetched: %s.", mailbox.name, allowance.held)
     found: dict[str, dict[str, Any]] = {}
     faults: list[TqimapError] = []
     for folder in _in_turn(run, mailbox):
@@ -115,7 +119,7 @@ def fetch_over(client: BoundedClient, run: Run, mailbox: Mailbox) -> list[Tqimap
         logger.info("mailbox %s, %s: %s", mailbox.name, folder, _listed(found[folder]))
     if mailbox.done == "move" and mailbox.delete_days:
         _clear_done(client, run, mailbox)
-    _note(run, mailbox, found, faults)
+    _note(run, mailbox, found, faults, held=allowance.held)
     return faults
 
 
@@ -137,15 +141,21 @@ def _clear_done(client: BoundedClient, run: Run, mailbox: Mailbox) -> None:
 
 
 def _note(
-    run: Run, mailbox: Mailbox, found: dict[str, dict[str, Any]], faults: list[TqimapError]
+    run: Run,
+    mailbox: Mailbox,
+    found: dict[str, dict[str, Any]],
+    faults: list[TqimapError],
+    *,
+    held: str,
 ) -> None:
     """Note the sums of all folders, and each folder's facts."""
     sums: Counter[str] = Counter()
     for facts in found.values():
         sums.update({name: fact for name, fact in facts.items() if isinstance(fact, int)})
-    held = next((facts["held"] for facts in found.values() if facts["held"]), None)
+    reasons = [facts["held"] for facts in found.values()]
+    why = next(filter(None, [held, *reasons]), None)
     more = {"last_error": log.scrub(str(faults[0]))} if faults else {}
-    run.memory.note(mailbox.name, **sums, held=held, folders=found, **more)
+    run.memory.note(mailbox.name, **sums, held=why, folders=found, **more)
 
 
 def _listed(facts: dict[str, Any]) -> str:

@@ -1,49 +1,29 @@
 """Visit one folder: tell it what is done, take in what is to be taken.
 
-The only place where the fetch path's parts meet: IMAP session, ledger, queue. What `_admitter`
-returns makes mails durable before the session marks them.
+The only place where the fetch path's parts meet: IMAP session, filters, ledger, queue.
 """
 
 from __future__ import annotations
 
-import logging
-from collections import Counter
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
-from tqimap_fetcher import audit, pressure, quarantine
+from tqimap_fetcher import audit, newcomers, pressure, quarantine
 from tqimap_fetcher.fetch import Choice, fetch
-from tqimap_shared.ledger import Admission
+from tqimap_fetcher.intake import Intake
+from tqimap_fetcher.sieve import Sieve
 
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
-    from pathlib import Path
+    from collections import Counter
 
-    import redis
-
+    from tqimap_fetcher.context import Run
     from tqimap_fetcher.fetch import Tally
     from tqimap_fetcher.mailbox import Session
-    from tqimap_fetcher.state import State
-    from tqimap_shared.envelope import Envelope
-    from tqimap_shared.folders import Folders
+    from tqimap_shared.folders import Folder, Folders
     from tqimap_shared.ledger import Ledger
-    from tqimap_shared.settings import Fetch, Mailbox, Settings
-
-logger = logging.getLogger(__name__)
-
-
-@dataclass(frozen=True, slots=True)
-class Run:
-    """What all mailboxes of a run share."""
-
-    client: redis.Redis
-    ledger: Ledger
-    folders: Folders
-    settings: Settings
-    directory: Path
-    memory: State
+    from tqimap_shared.settings import Fetch, Mailbox
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,25 +32,27 @@ class Visit:
 
     tally: Tally
     admitted: Counter[str]
+    filtered: int
     marked: int
     moved: int
     deleted: int
 
     def facts(self) -> dict[str, Any]:
         """Return all of it by name, as JSON can hold it."""
-        own = {"marked": self.marked, "moved": self.moved, "deleted": self.deleted}
+        own = {name: getattr(self, name) for name in ("filtered", "marked", "moved", "deleted")}
         return asdict(self.tally) | dict(self.admitted) | own
 
 
 def visit(run: Run, session: Session, mailbox: Mailbox, fetch: Fetch) -> Visit:
     """Visit the folder of *session*, within the limits of *fetch*."""
-    admitted: Counter[str] = Counter({str(one): 0 for one in Admission})
     began = run.folders.now()
     marked = _tell_done(run.ledger, session)
     moved = _move_failed(run.folders, session) if mailbox.failed_folder else 0
     deleted = delete_old(run, session, mailbox.delete_days)
-    tally = _take(run, session, fetch, admitted, began)
-    return Visit(tally, admitted, marked, moved, deleted)
+    sieve = Sieve(session, mailbox, run.folders)
+    intake = Intake(run, mailbox)
+    tally = _take(run, session, sieve, intake, limits=fetch, began=began)
+    return Visit(tally, intake.admitted, len(sieve.held), marked, moved, deleted)
 
 
 def delete_old(run: Run, session: Session, days: int) -> int:
@@ -86,29 +68,42 @@ def delete_old(run: Run, session: Session, days: int) -> int:
     return session.delete(uid for uid in uids if states.get(known.get(uid, ""), "done") == "done")
 
 
-def _take(run: Run, session: Session, limits: Fetch, admitted: Counter[str], began: float) -> Tally:
-    """Take in what is unread, and what is read and nowhere."""
+def _take(
+    run: Run, session: Session, sieve: Sieve, intake: Intake, *, limits: Fetch, began: float
+) -> Tally:
+    """Take in what is unread or new, and what ought to be known and is nowhere."""
     settings, place = run.settings, session.place
-    look = audit.begin(
-        session,
-        folders=run.folders,
-        ledger=run.ledger,
-        memory=run.memory,
-        settings=settings,
-    )
+    look = audit.begin(session, sieve, run)
+    found, highest = _find(run, session, look.folder)
+    passing = sieve.passing(found, most=limits.max_messages)
+    intake.expect(session, found, look.again)
     # with an audit what is quarantined gets another chance: it may be a better day
     skip = set() if look.made else quarantine.of(run.folders, place, settings.fetch)
     tally = fetch(
         session,
-        _admitter(run, admitted, frozenset(look.again)),
+        intake.admit,
         settings=limits,
         limits=settings.limits,
         held=lambda: pressure.held(run.client, run.ledger, settings.redis),
-        choice=Choice(look.again, skip),
+        choice=Choice(look.again, skip, passing, mark=not session.takes_new),
     )
+    waiting = set(found).difference(passing, sieve.held)
+    tally = replace(tally, unseen=tally.unseen + len(waiting), left=tally.left + len(waiting))
     quarantine.count(run.folders, place, tally, settings.fetch)
-    audit.end(look, run.folders, began=began, absent=tally.absent)
+    sieve.remember()
+    if session.takes_new:
+        known = run.folders.shas(*place, found).keys()
+        left = set(found).difference(known, sieve.held, tally.quarantined)
+        look = replace(look, folder=newcomers.pass_by(look.folder, highest, left))
+    audit.end(look, run, began=began, absent=tally.absent)
     return tally
+
+
+def _find(run: Run, session: Session, folder: Folder) -> tuple[list[int], int]:
+    """Return the UIDs to take, and the highest there is where they go by that."""
+    if session.takes_new:
+        return newcomers.find(session, folder, run.folders)
+    return session.unseen(), 0
 
 
 def _tell_done(ledger: Ledger, session: Session) -> int:
@@ -127,28 +122,3 @@ def _move_failed(folders: Folders, session: Session) -> int:
     moved = session.move_failed(failed)
     folders.left(session.place, failed)
     return moved
-
-
-def _admitter(
-    run: Run, admitted: Counter[str], again: frozenset[int]
-) -> Callable[[Sequence[Envelope]], None]:
-    """Return what admits and enqueues mails; those taken in *again* even if they had failed."""
-
-    def admit(envelopes: Sequence[Envelope]) -> None:
-        from tqimap_shared import queue  # noqa: PLC0415 - rq is loaded only where there is mail
-
-        admissions = run.ledger.admit(envelopes)
-        for envelope, admission in zip(envelopes, admissions, strict=True):
-            admitted[admission] += 1
-            logger.debug(
-                "mailbox %s: UID %d is %s (%s)",
-                envelope.location.mailbox,
-                envelope.location.uid,
-                envelope.sha256[:12],
-                admission,
-            )
-            if admission is not Admission.DONE:
-                ask = queue.requeue if envelope.location.uid in again else queue.enqueue
-                ask(run.client, envelope.sha256, run.settings.worker)
-
-    return admit

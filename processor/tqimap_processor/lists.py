@@ -7,7 +7,7 @@ import re
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from tqimap_processor import linear
+from tqimap_shared import linear
 from tqimap_shared.errors import SettingsError
 
 

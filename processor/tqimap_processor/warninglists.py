@@ -15,8 +15,8 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from tqimap_processor import linear
 from tqimap_processor.lists import Entries
+from tqimap_shared import linear
 from tqimap_shared.errors import SettingsError
 
 

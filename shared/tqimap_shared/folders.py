@@ -4,7 +4,9 @@ The fetcher writes it, because only the fetcher talks to mail servers; `tqimap-a
 leaves word here when it wants the fetcher to look at a folder again. Keys, `{tqimap}:` before each:
 
     folder:<mailbox>:<folder>  hash    the fields of `Folder`;  folders  set of those keys' ends
+    filtered:<place>           hash    filters, and the uids that they leave alone, as `ranges`
     missing:<place>            hash    uid -> runs in which the server gave nothing for it
+    spent:<day>                hash    mailbox -> bytes fetched on that day since 1970, UTC
     not-before                 hash    mailbox -> Unix time until which to leave its server alone
     audit-wanted               string  Unix time: folders audited before are due
 """
@@ -15,6 +17,7 @@ from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Any, cast
 from urllib.parse import quote, unquote
 
+from tqimap_shared import ranges
 from tqimap_shared.envelope import place
 from tqimap_shared.store import answering
 
@@ -25,6 +28,7 @@ if TYPE_CHECKING:
     import redis
 
 CHUNK = 1000  # UIDs asked for in one command
+DAY = 86_400
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -34,7 +38,8 @@ class Folder:
     *read* are the mails, of those that came on the day *since* (ISO 8601) or later, which people
     had read before tqimap came. *audited* is when the last audit was complete, 0 for never; *left*
     are read mails that it found and could not take in. *fetched* is when
-    the last run that went well began.
+    the last run that went well began. Where mails are taken by UID all up to *high* have been (-1
+    elsewhere), since the day *began*.
     """
 
     mailbox: str
@@ -45,6 +50,8 @@ class Folder:
     audited: float = 0.0
     fetched: float = 0.0
     left: str = ""
+    high: int = -1
+    began: str = ""
 
     @property
     def place(self) -> tuple[str, str, int]:
@@ -125,6 +132,21 @@ class Folders:
                     found[int(member.removeprefix(where))] = sha.decode()
         return found
 
+    def filtered(self, where: tuple[str, str, int], filters: str) -> set[int]:
+        """Return the mails that these *filters* are known to leave alone."""
+        with answering(self._redis):
+            key = f"{self._base}filtered:{place(*where)}"
+            known, uids = cast("list[bytes | None]", self._redis.hmget(key, ["filters", "uids"]))
+        return ranges.split(str(uids, "ascii")) if known == filters.encode() and uids else set()
+
+    def remember_filtered(
+        self, where: tuple[str, str, int], filters: str, uids: Iterable[int]
+    ) -> None:
+        """Remember that these *filters* leave *uids* alone, in the place of what was."""
+        facts: dict[Any, Any] = {"filters": filters, "uids": ranges.join(uids)}
+        with answering(self._redis):
+            self._redis.hset(f"{self._base}filtered:{place(*where)}", mapping=facts)
+
     def left(self, where: tuple[str, str, int], shas: Mapping[int, str]) -> None:
         """Forget that the mails *shas*, by UID, are in a folder: they have been moved away."""
         name = place(*where)
@@ -169,6 +191,23 @@ class Folders:
             if count >= runs
         ]
 
+    def spend(self, mailbox: str, octets: int) -> None:
+        """Count *octets* fetched from *mailbox* today."""
+        key = self._spent_key()
+        with answering(self._redis), self._redis.pipeline() as pipeline:
+            pipeline.hincrby(key, mailbox, octets)
+            pipeline.expire(key, 2 * DAY)
+            pipeline.execute()
+
+    def spent(self, mailbox: str) -> int:
+        """Return how many bytes have been fetched from *mailbox* today."""
+        key = self._spent_key()
+        with answering(self._redis):
+            return int(cast("bytes | None", self._redis.hget(key, mailbox)) or 0)
+
+    def _spent_key(self) -> str:
+        return f"{self._base}spent:{int(self.now()) // DAY}"
+
     def want_audit(self) -> None:
         """Have the next run of each folder look for read mails that Redis does not know."""
         with answering(self._redis):
@@ -208,6 +247,8 @@ class Folders:
             audited=float(facts["audited"]),
             fetched=float(facts["fetched"]),
             left=facts["left"],
+            high=int(facts.get("high", -1)),
+            began=facts.get("began", ""),
         )
 
 

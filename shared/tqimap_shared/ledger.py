@@ -123,11 +123,10 @@ class Ledger:
         """Take *envelopes* in at once; when this returns they are on disk. Repeat at will."""
         if not envelopes:
             return []
-        packer = zstandard.ZstdCompressor(level=LEVEL)
         arguments: list[str | bytes | int] = []
         for envelope in envelopes:
             where = envelope.location
-            arguments += [envelope.sha256, len(envelope.raw), packer.compress(envelope.raw)]
+            arguments += [envelope.sha256, len(envelope.raw), pack(envelope.raw)]
             arguments += [place(where.mailbox, where.folder, where.uidvalidity), where.uid]
         return [Admission(one.decode()) for one in self._run("admit", *arguments)]
 
@@ -274,6 +273,11 @@ class Ledger:
             self._scripts[name] = self._redis.register_script(script(name))
         with answering(self._redis):
             return self._scripts[name](keys=[self._base], args=list(arguments))
+
+
+def pack(raw: bytes) -> bytes:
+    """Compress a raw mail as it is stored."""
+    return zstandard.ZstdCompressor(level=LEVEL).compress(raw)
 
 
 @cache

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Literal, cast
 from urllib.parse import unquote
 
-from tqimap_shared.ledger import read_mail, script
+from tqimap_shared.ledger import pack, read_mail, script
 from tqimap_shared.store import answering
 
 
@@ -110,12 +110,14 @@ class Records:
                 found.append(Untold(*where, frozenset(int(uid) for uid in uids)))
         return found
 
-    def reopen(self, sha256: str) -> str:
+    def reopen(self, sha256: str, raw: bytes | None = None) -> str:
         """Have a done mail processed again: it is open, and has all its attempts.
 
-        Answers "ok", "open" when it was not done, "gone" when its raw bytes are kept no more.
+        Answers "ok", "open" when it was not done, "gone" when its *raw* bytes are not given and
+        are kept no more.
         """
-        return str(self._run("reopen", sha256).decode())
+        given = [] if raw is None else [pack(raw)]
+        return str(self._run("reopen", sha256, *given).decode())
 
     def amend(self, sha256: str, effect: str, *, was: str, now: str = "") -> bool:
         """Correct the remote id of an effect from *was* to *now*; "" makes it never have happened.
@@ -128,6 +130,6 @@ class Records:
         """Forget a mail's bytes and its places, so that an audit takes it in anew; count them."""
         return int(self._run("unplace", sha256))
 
-    def _run(self, name: str, *arguments: str) -> Any:  # noqa: ANN401 - Lua's answer
+    def _run(self, name: str, *arguments: str | bytes) -> Any:  # noqa: ANN401 - Lua's answer
         with answering(self._redis):
             return self._redis.register_script(script(name))([self._base], list(arguments))

@@ -12,7 +12,6 @@ from typing import Literal, Self
 
 from pydantic import Field, SecretStr, ValidationError, model_validator
 
-from tqimap_shared.account import Account
 from tqimap_shared.errors import NotWritable, SettingsError
 from tqimap_shared.values import (
     CONNECTOR,
@@ -87,44 +86,6 @@ class Redis(Section):
     def _marks_in_order(self) -> Self:
         if self.low_water > self.high_water:
             raise ValueError("low_water must not be above high_water")
-        return self
-
-
-class Mailbox(Account):
-    """An IMAP mailbox: one more than the UI's, or, by its name, what overrides the UI's fields."""
-
-    folder: Line = Field("INBOX", description="folder to read")
-    folders: list[Line] = Field([], description="several folders to read, instead of that one")
-    done: Literal["keyword", "move", "nothing"] = Field(
-        "keyword",
-        description="what happens to a mail once ThreatQ has it: keyword $tqimap-done, move, or "
-        "nothing",
-    )
-    done_folder: Line = Field("", description="where `move` puts it")
-    failed_folder: Line = Field(
-        "", description="where a mail is moved that failed for good; it stays if empty"
-    )
-    delete_days: int = Field(
-        0, ge=0, description="days after which a mail marked $tqimap-done is deleted; 0: never"
-    )
-    max_messages: Count | None = Field(None, description="instead of fetch.max_messages")
-    max_bytes: Count | None = Field(None, description="instead of fetch.max_bytes")
-    max_seconds: Seconds | None = Field(None, description="instead of fetch.max_seconds")
-
-    @property
-    def reading(self) -> tuple[str, ...]:
-        """The folders to read."""
-        return tuple(dict.fromkeys(self.folders)) or (self.folder,)
-
-    def in_folder(self, folder: str) -> Self:
-        """Return the same mailbox with *folder* as the one to open."""
-        return self.model_copy(update={"folder": folder})
-
-    @model_validator(mode="after")
-    def _not_into_itself(self) -> Self:
-        for name in ("done_folder", "failed_folder"):
-            if getattr(self, name) in self.reading:
-                raise ValueError(f"{name} must not be one of the folders that are read")
         return self
 
 

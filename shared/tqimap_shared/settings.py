@@ -26,13 +26,13 @@ from pydantic_settings import (
 
 from tqimap_shared import log
 from tqimap_shared.errors import SettingsError
+from tqimap_shared.mailbox import Mailbox
 from tqimap_shared.sections import (
     DEFAULT_REDIS,
     Dashboard,
     Fetch,
     Files,
     Limits,
-    Mailbox,
     Policy,
     Redis,
     ThreatQ,

@@ -7,6 +7,8 @@ from typing import Annotated
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, SecretStr
 
+from tqimap_shared import linear
+
 
 CONNECTOR = "Intelligence Mailbox"
 MIB = 2**20
@@ -38,8 +40,16 @@ def _inside(value: str) -> str:
     return str(path)
 
 
+def _text_rule(value: str) -> str:
+    expression = value.removeprefix("!")
+    if expression.startswith("/") and (fault := linear.fault(expression.strip("/"))):
+        raise ValueError(fault)
+    return value
+
+
 Line = Annotated[str, AfterValidator(_one_line)]
 Secret = Annotated[SecretStr, AfterValidator(_one_line_secret)]
+TextRule = Annotated[Line, AfterValidator(_text_rule)]
 Inside = Annotated[Line, AfterValidator(_inside)]
 Port = Annotated[int, Field(ge=1, le=65535)]
 Count = Annotated[int, Field(ge=1)]

@@ -150,7 +150,7 @@ def test_a_new_uidvalidity_is_said_with_both_values_and_loses_nothing(
     post.fetch()
     post.work(1)
     (before,) = Folders(post.redis).every()
-    number_anew(dovecot, user)
+    dovecot.number_anew(user)
     post.fetch()
     (after,) = Folders(post.redis).every()
     assert after.uidvalidity != before.uidvalidity
@@ -159,15 +159,6 @@ def test_a_new_uidvalidity_is_said_with_both_values_and_loses_nothing(
     post.work(2)
     post.fetch()
     assert all(DONE in flags for flags in dovecot.flags(user).values())
-
-
-def number_anew(dovecot: Dovecot, user: str) -> None:
-    """Have Dovecot give the mailbox another UIDVALIDITY, as after a restore from a backup."""
-    home = dovecot.directory / "mail" / user
-    time.sleep(1.1)  # the value is a time in seconds
-    for path in home.glob("dovecot*"):
-        if path.name != "dovecot-keywords":
-            path.unlink()
 
 
 def scripted(imap_script: Callable[..., ScriptedImap], **script: bytes) -> ScriptedImap:

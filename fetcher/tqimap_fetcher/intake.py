@@ -1,0 +1,74 @@
+"""Admit mails and enqueue them; what it returns from is durable, so that it may be marked."""
+
+from __future__ import annotations
+
+import logging
+from collections import Counter
+from typing import TYPE_CHECKING
+
+from tqimap_shared.ledger import Admission
+
+
+if TYPE_CHECKING:
+    from collections.abc import Collection, Sequence
+
+    from tqimap_fetcher.context import Run
+    from tqimap_fetcher.mailbox import Session
+    from tqimap_shared.envelope import Envelope
+    from tqimap_shared.settings import Mailbox
+
+logger = logging.getLogger(__name__)
+
+AGAIN = "again"
+
+
+class Intake:
+    """The way in for the mails of *mailbox*; *admitted* counts what they were found to be."""
+
+    def __init__(self, run: Run, mailbox: Mailbox) -> None:
+        self._run = run
+        self._mailbox = mailbox
+        self._lost: Collection[int] = ()
+        self._again: Collection[int] = ()
+        self.admitted: Counter[str] = Counter({str(one): 0 for one in (*Admission, AGAIN)})
+
+    def expect(self, session: Session, found: Sequence[int], lost: Collection[int]) -> None:
+        """Say which UIDs are *found* in the folder, and which of its mails were *lost* before.
+
+        The lost are done even if they had failed; a done one that somebody marked as unread is
+        done again, if the mailbox wants that.
+        """
+        self._lost = frozenset(lost)
+        if self._mailbox.unread_again == "process" and not session.takes_new:
+            known = self._run.folders.shas(*session.place, found)
+            self._again = frozenset(known).union(session.unread_again())
+
+    def admit(self, envelopes: Sequence[Envelope]) -> None:
+        """Make *envelopes* durable and give them to the workers."""
+        admissions = self._run.ledger.admit(envelopes)
+        if self._mailbox.daily_bytes:
+            octets = sum(len(envelope.raw) for envelope in envelopes)
+            self._run.folders.spend(self._mailbox.name, octets)
+        for envelope, admission in zip(envelopes, admissions, strict=True):
+            self.admitted[admission] += 1
+            location = envelope.location
+            name = envelope.sha256[:12]
+            logger.debug(
+                "mailbox %s: UID %d is %s (%s)", location.mailbox, location.uid, name, admission
+            )
+            self._enqueue(envelope, admission)
+
+    def _enqueue(self, envelope: Envelope, admission: Admission) -> None:
+        from tqimap_shared import queue  # noqa: PLC0415 - rq is loaded only where there is mail
+
+        uid = envelope.location.uid
+        if admission is Admission.DONE and not (uid in self._again and self._reopen(envelope)):
+            return
+        ask = queue.requeue if uid in self._lost or uid in self._again else queue.enqueue
+        ask(self._run.client, envelope.sha256, self._run.settings.worker)
+
+    def _reopen(self, envelope: Envelope) -> bool:
+        from tqimap_shared.records import Records  # noqa: PLC0415 - rarely needed
+
+        self.admitted[AGAIN] += 1
+        return Records(self._run.client).reopen(envelope.sha256, envelope.raw) == "ok"
