@@ -28,15 +28,18 @@ if TYPE_CHECKING:
 OVER_LIMIT = "over-limit"
 RECIPIENTS = ("to", "cc", "bcc", "delivered-to", "x-original-to", "envelope-to")
 _WANTED = frozenset({*RECIPIENTS, "from", "sender", "reply-to", "date", "message-id"})
-_HEADER_END = re.compile(rb"\r?\n\r?\n|\r\r")
+_HEADER_ENDS = (b"\r\n\r\n", b"\n\r\n", b"\n\n", b"\r\n\n", b"\r\r")
 _BLANK_LINE = re.compile(rb"\n(?=\r?\n)")
 _BOUNDARY = re.compile(rb"(?i)boundary\*?(?:0\*?)?[ \t]*=")
 
 
 def header_block(raw: bytes) -> bytes:
     """Return the header block of *raw*, without the empty line that ends it."""
-    end = _HEADER_END.search(raw)
-    return raw[: end.start()] if end else raw
+    end = len(raw)
+    for mark in _HEADER_ENDS:
+        found = raw.find(mark, 0, end + len(mark))
+        end = end if found < 0 else min(end, found)
+    return raw[:end]
 
 
 def clean(raw: bytes) -> bytes:
@@ -58,6 +61,8 @@ def _over_in_header(head: bytes, limits: Limits) -> Problem | None:
     lines = head.splitlines(keepends=True)
     if len(lines) > limits.header_lines:
         return Problem(OVER_LIMIT, f"{len(lines)} header lines")
+    if len(head) <= limits.field_bytes:
+        return None
     size = 0
     for line in lines:
         size = size + len(line) if line[:1] in b" \t" else len(line)
@@ -94,13 +99,12 @@ def envelope(raw: bytes, limits: Limits) -> Message:
     if _over_in_header(head, limits):
         return Message(digest, len(raw))
     root = mime.parse(head, limits.part_field_bytes)
-    fields = dict(reversed(list(root.fields())))
     reader = _Reader(root)
     return Message(
         digest,
         len(raw),
-        message_id=fields.get("message-id", ""),
-        subject=fields.get("subject", ""),
+        message_id=root.field("message-id"),
+        subject=root.field("subject"),
         sender=next(iter(reader.addresses("from") or reader.addresses("sender")), ""),
         recipients=tuple(
             dict.fromkeys(address for name in RECIPIENTS for address in reader.addresses(name))

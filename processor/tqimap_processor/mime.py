@@ -93,8 +93,11 @@ class Part(Message):
     def fields(self) -> Iterator[tuple[str, str]]:
         """Yield the header fields in order: lower-case name, unfolded and decoded value."""
         for name, value in self.items():
-            text = printable(value).replace("\r", "").replace("\n", "")
-            yield name.lower(), decode_words(text).strip()
+            yield name.lower(), _unfolded(value)
+
+    def field(self, name: str) -> str:
+        """Return the first header field *name* as `fields` does, or an empty string."""
+        return _unfolded(self.get(name, ""))
 
     def _text(self, name: str) -> str:
         return printable(self.get(name, ""))
@@ -167,6 +170,11 @@ def printable(value: object) -> str:
     return charset.decode(text.encode("utf-8", "surrogateescape"))
 
 
+def _unfolded(value: object) -> str:
+    text = printable(value).replace("\r", "").replace("\n", "")
+    return decode_words(text).strip()
+
+
 def decode_words(text: str) -> str:
     """Decode the RFC 2047 encoded words of *text*, joining the bytes of neighbours."""
     if "=?" not in text:
@@ -187,7 +195,10 @@ def decode_words(text: str) -> str:
 def _word_bytes(encoding: str, text: str) -> bytes:
     data = text.encode("utf-8", "replace")
     if encoding in "bB":
-        return decode_base64(data)
+        try:
+            return binascii.a2b_base64(data, strict_mode=True)
+        except binascii.Error:
+            return decode_base64(data)
     return quopri.decodestring(data, header=True)
 
 

@@ -13,6 +13,7 @@ if TYPE_CHECKING:
 
 
 CUSTOMARY = ("infected", "malware", "password")
+_FIELD, _SUBJECT = "header ", "header subject"
 _OFFERED = re.compile(
     r"(?i)\b(?:password|passwort|passwd|passcode|pass|pwd|pw|pin|kennwort|mot de passe"
     r"|contraseña|clave|senha|hasło|пароль)\b"
@@ -22,9 +23,14 @@ _OFFERED = re.compile(
 
 
 def offered(spans: Iterable[Span], most: int) -> tuple[str, ...]:
-    """Return up to *most* words of *spans* that stand where a password is told, in order."""
+    """Return up to *most* words of *spans* that stand where a password is told, in order.
+
+    Fields that machines fill and links are not read: they are long, and tell none.
+    """
     found: dict[str, None] = {}
     for span in spans:
+        if "@" in span.where or (_FIELD in span.where and span.where != _SUBJECT):
+            continue
         for hit in _OFFERED.finditer(span.text):
             found.setdefault(hit[1])
             found.setdefault(hit[1].rstrip(".,;:!?"))

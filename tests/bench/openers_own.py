@@ -24,10 +24,8 @@ if TYPE_CHECKING:
 
 # what anybody would try on an archive
 GUESSES = ("password", "infected", "malware", "12345678", "test", "secret", "foo", "1234", "passwd")
-# problems that say that something of an archive was not read
-_UNREAD = frozenset(
-    {"encrypted", "malformed", "unsupported", "truncated", "too-slow", "wrong-size"}
-)
+# problems that say that something of an archive could not be read; a budget's end is none
+_UNREAD = frozenset({"encrypted", "malformed", "unsupported", "too-slow", "wrong-size"})
 _FAILED = frozenset(
     {
         "opener-failed",

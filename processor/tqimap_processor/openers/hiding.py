@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from functools import lru_cache
 from typing import TYPE_CHECKING
 
 
@@ -33,7 +34,9 @@ def hides(element: Element) -> bool:
     return bool(style) and _style_hides(str(style))
 
 
+@lru_cache(1024)
 def _style_hides(style: str) -> bool:
+    """Say whether *style* hides; the elements of a page share few styles."""
     style = re.sub(r"\s+|!important", "", style[:_STYLE_WINDOW].lower())
     found = _HIDES.search(style)
     if found and not (_OVERFLOWS.search(found[0]) and "overflow:hidden" not in style):

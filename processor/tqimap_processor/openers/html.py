@@ -162,22 +162,21 @@ class _Page:
             node, mode = pending.pop()
             if isinstance(node, str):
                 self._write(node, shown, hidden=mode.hidden)
-            elif isinstance(node, Text):
-                text = node.data if mode.keep else node.data.translate(_SPACE)
-                self._write(text, shown, hidden=mode.hidden)
-            elif isinstance(node, Comment):
-                self._comment(node.data, nesting)
-            elif isinstance(node, Element):
+                continue
+            if isinstance(node, Text):
+                self._write(_shown(node.data, mode), shown, hidden=mode.hidden)
+                continue
+            if isinstance(node, Element):
                 mode = self._element(node, mode, prefix, nesting)
                 if node.tag in {"script", "style"}:
                     continue
-                edge = _EDGES.get(node.tag, "")
-                if edge:
+                if edge := _EDGES.get(node.tag):
                     self._write(edge, shown, hidden=mode.hidden)
                     pending.append((edge, mode))
-                pending.extend((child, mode) for child in reversed(node.children))
-            else:
-                pending.extend((child, mode) for child in reversed(node.children))
+            elif isinstance(node, Comment):
+                self._comment(node.data, nesting)
+                continue
+            pending += [(child, mode) for child in reversed(node.children)]
 
     def _write(self, text: str, shown: str, *, hidden: bool) -> None:
         self._texts.setdefault("hidden text" if hidden else shown, []).append(text)
@@ -259,6 +258,13 @@ class _Page:
     def _add(self, where: str, text: str, *, hidden: bool) -> None:
         if text:
             self._spans.setdefault((where, text), Span(where, text, hidden))
+
+
+def _shown(text: str, mode: _Mode) -> str:
+    """Return *text* with its line breaks as blanks, unless they are shown."""
+    if mode.keep:
+        return text
+    return " " if text.isspace() else text.translate(_SPACE)
 
 
 def _tidy(text: str) -> str:

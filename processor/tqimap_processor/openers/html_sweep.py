@@ -14,22 +14,32 @@ from typing import TYPE_CHECKING
 
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Iterator
 
 
-_ADDRESS = re.compile(
-    r"(?<![a-z])(?:[a-z][a-z0-9+.-]{1,20}://|www\.)[^\s\"'`<>()\\]{1,4000}", re.IGNORECASE
-)
+# each begins with what is searched fast
+_REST = re.compile(r"://[^\s\"'`<>()\\]{1,4000}")
+_NAME = re.compile(r"www\.[^\s\"'`<>()\\]{1,4000}")
+_SCHEME = re.compile(r"[a-z0-9+.-]*", re.IGNORECASE)
+_LONGEST = 20  # characters of a scheme
 _END = re.compile(r"[\s\"'`<>()\\]")
 
 
 def left(markup: str, texts: Iterable[str]) -> list[str]:
     """Return the addresses in *markup* with which none in *texts* begins, in their order."""
-    found = dict.fromkeys(map(_whole, _ADDRESS.findall(markup)))
+    found = dict.fromkeys(map(_whole, _addresses(markup)))
     if not found:
         return []
-    known = sorted({one.lower() for text in texts for one in _ADDRESS.findall(text)})
+    known = sorted({one.lower() for text in texts for one in _addresses(text)})
     return [one for one in found if not _is_begun(known, one.lower())]
+
+
+def _addresses(text: str) -> Iterator[str]:
+    yield from _NAME.findall(text)
+    for rest in _REST.finditer(text):
+        before = text[max(0, rest.start() - _LONGEST) : rest.start()]
+        if scheme := _SCHEME.match(before[::-1]):
+            yield scheme[0][::-1] + rest[0]
 
 
 def _whole(address: str) -> str:
