@@ -21,6 +21,7 @@ from fixtures.built_mail import mixed, part
 from rq.timeouts import JobTimeoutException, UnixSignalDeathPenalty
 
 from tqimap_processor import child, contain, jail, jail_landlock, jail_seccomp
+from tqimap_processor.contain_time import MailTime
 from tqimap_processor.openers import OPENERS
 from tqimap_processor.pipeline import examine
 from tqimap_sandbox import arrival
@@ -431,3 +432,18 @@ def until(true: Callable[[], object]) -> None:
     while not true():
         assert time.monotonic() < deadline
         threading.Event().wait(0.01)
+
+
+def test_searching_has_its_share_of_the_time_whatever_opening_took() -> None:
+    """Time that opening used beyond its share is not taken from searching."""
+    used = 0.0
+    left = MailTime(Limits(mail_seconds=40, wall=400), lambda: used)
+    assert left.to_open().cpu == 30
+    assert left.left().cpu == 40
+    used = 41.0
+    assert left.to_open().cpu < 0
+    assert left.to_search().cpu == 10
+    used = 50.0
+    assert left.to_search().cpu == 1
+    brief = MailTime(Limits(mail_seconds=40, wall=400), lambda: used - 50)
+    assert brief.to_search().cpu == 40, "what opening did not need is left for searching"
