@@ -8,19 +8,17 @@ runs in a second kind of process, which may start that one program and nothing e
 
 from __future__ import annotations
 
-import gc
 import hashlib
-import logging
 from collections import defaultdict
+from contextlib import contextmanager
 from dataclasses import replace
+from functools import partial
 from typing import TYPE_CHECKING, Any, Self, TypeVar
 
 from tqimap_processor import (
     child_wire,
     contain_answers,
-    jail_seccomp,
     message,
-    openers,
     pipeline,
 )
 from tqimap_processor.artefact import Opened, Problem
@@ -29,8 +27,8 @@ from tqimap_processor.contain_cell import Cell, CrashError
 from tqimap_processor.contain_time import MailTime
 from tqimap_processor.openers import OPENERS, sevenzip
 from tqimap_processor.report import Message
+from tqimap_processor.zygote import GoneError, Zygote
 from tqimap_shared.errors import TryLater
-from tqimap_shared.settings import Policy
 
 
 if TYPE_CHECKING:
@@ -42,24 +40,10 @@ if TYPE_CHECKING:
     from tqimap_processor.extract import Finding
     from tqimap_processor.openers import Source
     from tqimap_processor.report import Report
-    from tqimap_shared.settings import Limits
+    from tqimap_processor.zygote import Family
+    from tqimap_shared.settings import Limits, Policy
 
 _T = TypeVar("_T")
-LOG = logging.getLogger(__name__)
-
-_WARMING = b"""From: a@example.com
-Date: Thu, 1 Jan 2026 00:00:00 +0000
-Content-Type: multipart/mixed; boundary=b
-
---b
-
-hxxps://www[.]example[.]com/a and 192.0.2[.]1
---b
-Content-Type: text/html
-
-<p style="color:red">see <a href="http://example.com/">this</a></p>
---b--
-"""
 
 
 def _no_beat() -> None:
@@ -67,13 +51,19 @@ def _no_beat() -> None:
 
 
 def examine(
-    raw: bytes, *, limits: Limits, policy: Policy, beat: Callable[[], None] = _no_beat
+    raw: bytes,
+    *,
+    limits: Limits,
+    policy: Policy,
+    zygote: Zygote,
+    beat: Callable[[], None] = _no_beat,
 ) -> Report:
     """Do as `pipeline.examine`, with everything that touches hostile bytes locked in.
 
-    *beat* is called every few seconds meanwhile. Raises TryLater if no process could be started.
+    The processes for that come from *zygote*; *beat* is called every few seconds meanwhile. Raises
+    TryLater if no process could be started.
     """
-    with Contained(limits, beat) as reader:
+    with _told(), Contained(limits, zygote.family(), beat) as reader:
         report = pipeline.examine(raw, limits=limits, policy=policy, reader=reader)
     lost = reader.lost
     artefacts = tuple(
@@ -83,26 +73,25 @@ def examine(
     return replace(report, artefacts=artefacts)
 
 
-def prepare(limits: Limits) -> None:
-    """Do once, before forking, what every process would do anew; say what protection is missing.
-
-    Parsers are loaded and tables built, and what is there by then is kept out of the collector's
-    way, or each process would copy it. Raises TryLater.
-    """
-    openers.preload()
-    jail_seccomp.prepare()
-    sevenzip.binary()
-    pipeline.examine(_WARMING, limits=limits, policy=Policy())
-    gc.collect()
-    gc.freeze()
-    if lacking := missing(limits):
-        LOG.warning("this system lacks %s: mail is parsed without it", " and ".join(lacking))
+@contextmanager
+def examiner(limits: Limits, policy: Policy) -> Iterator[Callable[[bytes], Report]]:
+    """Yield `examine` with a zygote of its own; for programs that are no workers."""
+    with Zygote.spawned(limits) as zygote:
+        yield partial(examine, limits=limits, policy=policy, zygote=zygote)
 
 
-def missing(limits: Limits) -> tuple[str, ...]:
+def missing(limits: Limits, zygote: Zygote) -> tuple[str, ...]:
     """Return what of the protection this system does not offer, by trying; raises TryLater."""
-    with Contained(limits, _no_beat) as reader:
+    with _told(), Contained(limits, zygote.family(), _no_beat) as reader:
         return reader.cell("").missing
+
+
+@contextmanager
+def _told() -> Iterator[None]:
+    try:
+        yield
+    except GoneError as error:
+        raise TryLater("parsing", f"no process can be started ({error}).") from None
 
 
 class Contained:
@@ -111,9 +100,10 @@ class Contained:
     *lost* holds, by artefact, the problems that came up after the artefact was opened.
     """
 
-    def __init__(self, limits: Limits, beat: Callable[[], None]) -> None:
+    def __init__(self, limits: Limits, family: Family, beat: Callable[[], None]) -> None:
         self.lost: dict[str, list[Problem]] = defaultdict(list)
         self._limits = limits
+        self._family = family
         self._beat = beat
         self._cells: dict[str, Cell] = {}
         self._spent = 0.0
@@ -125,7 +115,8 @@ class Contained:
 
     def __exit__(self, *_: object) -> None:
         for cell in self._cells.values():
-            cell.end()
+            cell.close()
+        self._family.close()
 
     def envelope(self, raw: bytes, limits: Limits) -> Message:
         """Read the envelope of *raw*; where that fails, know its hash and size."""
@@ -189,7 +180,7 @@ class Contained:
             seconds = max(least, self._time.left().cpu)
             programs = (program,) if program else ()
             try:
-                cell = Cell(self._limits, seconds=seconds, beat=self._beat, programs=programs)
+                cell = Cell(self._family, seconds=seconds, beat=self._beat, programs=programs)
             except (CrashError, OSError) as error:
                 raise TryLater("parsing", f"no process could be started ({error}).") from None
             self._cells[program] = cell

@@ -8,9 +8,9 @@ import socket
 import time
 from contextlib import suppress
 from functools import partial
-from typing import TYPE_CHECKING, Any, Self
+from typing import TYPE_CHECKING, Any
 
-from tqimap_processor import child, child_wire, jail
+from tqimap_processor import child_wire
 from tqimap_processor.child_wire import WireError
 
 
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
     from tqimap_processor.child_wire import Frame
-    from tqimap_shared.settings import Limits
+    from tqimap_processor.zygote import Family
 
 
 START = 30.0  # seconds that a new process may take until it is locked in
@@ -37,44 +37,36 @@ class CrashError(Exception):
 class Cell:
     """One locked-in process and the line to it.
 
-    Forked, not spawned: its parsers are loaded already. *seconds* of processor time are given to
-    it, *beat* is called every few seconds while one waits for it.
+    *seconds* of processor time are given to it, *beat* is called every few seconds while one waits
+    for it. Raises GoneError if there is nothing to fork it from.
     """
 
     def __init__(
         self,
-        limits: Limits,
+        family: Family,
         *,
         seconds: float,
         beat: Callable[[], None],
         programs: tuple[str, ...] = (),
     ) -> None:
+        self._family = family
         self._beat = beat
         self._beaten = time.monotonic()
         self._deadline = self._beaten + START
         self._used = 0.0
         self._line, theirs = socket.socketpair()
-        parent = os.getpid()
-        # rq's deadline must find the process already known
-        blocked = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGALRM})
-        self._pid = os.fork()
-        if not self._pid:
-            terms = jail.Terms(theirs.fileno(), limits, seconds, parent, programs)
-            child.run(terms)
         try:
-            signal.pthread_sigmask(signal.SIG_SETMASK, blocked)
-            theirs.close()
+            with theirs:
+                self._pid = family.fork(theirs, seconds=seconds, programs=programs)
             ready, _ = self._receive(0)
             self.missing = tuple(map(str, ready.get("ready", ())))
         except BaseException:
-            self.end()
+            self._line.close()
             raise
 
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self.end()
+    def close(self) -> None:
+        """Close the line, at which the process ends."""
+        self._line.close()
 
     def ask(
         self, fields: dict[str, Any], data: bytes, *, room: int, seconds: float
@@ -97,19 +89,17 @@ class Cell:
                 return time.clock_gettime(((~self._pid) << 3) | 2)
         return self._used
 
-    def end(self) -> str:
-        """Kill the process and all that it may have started; say how it had ended by itself."""
+    def end(self, *, grace: float = 0.0) -> str:
+        """Kill the process and all that it may have started; say how it had ended by itself.
+
+        It is given *grace* seconds for that.
+        """
         if not self._pid:
             return ""
-        ended = os.waitid(os.P_PID, self._pid, os.WEXITED | os.WNOHANG | os.WNOWAIT)
-        # the group keeps its number until it is waited for, so nobody else is hit
-        for kill in (os.killpg, os.kill):
-            with suppress(ProcessLookupError, PermissionError):
-                kill(self._pid, signal.SIGKILL)
-        _, status, usage = os.wait4(self._pid, 0)
-        self._pid, self._used = 0, usage.ru_utime + usage.ru_stime
+        ended = self._family.end(self._pid, grace=grace)
+        self._pid, self._used = 0, ended.used
         self._line.close()
-        return _told(status) if ended else "stopped"
+        return _told(ended.status) if ended.alone else "stopped"
 
     def _send(self, data: bytes) -> None:
         view = memoryview(data)
@@ -154,11 +144,7 @@ class Cell:
 
     def _ended(self) -> CrashError:
         """Return how the process ended, whose end of the line is closed."""
-        latest = time.monotonic() + FAREWELL
-        flags = os.WEXITED | os.WNOHANG | os.WNOWAIT
-        while not os.waitid(os.P_PID, self._pid, flags) and time.monotonic() < latest:
-            time.sleep(0.002)
-        return CrashError(self.end())
+        return CrashError(self.end(grace=FAREWELL))
 
 
 def _told(status: int) -> str:

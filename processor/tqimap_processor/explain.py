@@ -16,13 +16,13 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
-from tqimap_processor.contain import examine
+from tqimap_processor.contain import examiner
 from tqimap_shared import settings
 from tqimap_shared.errors import TqimapError
 
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
 
     from tqimap_processor.artefact import Artefact
     from tqimap_processor.report import Decision, Report
@@ -48,21 +48,22 @@ def arguments(parser: argparse.ArgumentParser) -> None:
 def run(options: argparse.Namespace) -> int:
     """Explain each file of *options*; return 1 if one could not be read, after all the others."""
     loaded = settings.load(options.config)
-    console = Console(highlight=False, soft_wrap=False)
-    status = 0
-    for name in options.files:
-        try:
-            raw = sys.stdin.buffer.read() if name == STDIN else Path(name).read_bytes()
-        except OSError as error:
-            sys.stderr.write(f"{name}: cannot be read ({error.strerror}).\n")
-            status = 1
-            continue
-        report = examine(raw, limits=loaded.limits, policy=loaded.policy)
-        if options.json:
-            sys.stdout.write(json.dumps(as_json(report), ensure_ascii=True) + "\n")
-        else:
-            _show(console, name, report)
-    return status
+    with examiner(loaded.limits, loaded.policy) as read:
+        return max(_explained(name, read, as_line=options.json) for name in options.files)
+
+
+def _explained(name: str, read: Callable[[bytes], Report], *, as_line: bool) -> int:
+    try:
+        raw = sys.stdin.buffer.read() if name == STDIN else Path(name).read_bytes()
+    except OSError as error:
+        sys.stderr.write(f"{name}: cannot be read ({error.strerror}).\n")
+        return 1
+    report = read(raw)
+    if as_line:
+        sys.stdout.write(json.dumps(as_json(report), ensure_ascii=True) + "\n")
+    else:
+        _show(Console(highlight=False, soft_wrap=False), name, report)
+    return 0
 
 
 def as_json(report: Report) -> dict[str, Any]:

@@ -93,6 +93,9 @@ class PreforkWorker(MailWorker):
             self._retire()
         super().teardown()
 
+    def _renewed(self) -> None:
+        self._retire()
+
     def _retire(self) -> None:
         if self._horse is not None:
             # closing is not enough: a scheduler that was forked since has our end too

@@ -10,7 +10,9 @@ import argparse
 import json
 import sys
 from collections import Counter
+from contextlib import ExitStack
 from datetime import date
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -19,7 +21,7 @@ from rich.markup import escape
 
 from tqimap_processor.checks import SHORT, Desk
 from tqimap_processor.checks.library import files_of, present
-from tqimap_processor.contain import examine
+from tqimap_processor.contain import examiner
 from tqimap_processor.difference import Fate, differences
 from tqimap_processor.selection import Query, select
 from tqimap_processor.threatq import Client
@@ -28,7 +30,10 @@ from tqimap_shared.errors import Never
 
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from tqimap_processor.difference import Difference
+    from tqimap_processor.report import Report
     from tqimap_shared.ledger import Mail
 
 
@@ -62,9 +67,13 @@ def run(options: argparse.Namespace) -> int:
         raise Never("replay", "say which mails: SHA, --message-id, --from, --since or --until.")
     desk = Desk.of(settings.load(options.config))
     chosen = select(query, ledger=desk.ledger, records=desk.records, settings=desk.settings)
-    act = _compared if options.dry_run else _replayed
+    act: Callable[[Desk, Client, Mail], dict[str, Any]] = _replayed
     number = 0
-    with Client.open(desk.settings.threatq) as client:
+    with ExitStack() as stack:
+        client = stack.enter_context(Client.open(desk.settings.threatq))
+        if options.dry_run:
+            read = stack.enter_context(examiner(desk.settings.limits, desk.settings.policy))
+            act = partial(_compared, read)
         for mail in chosen:
             number += 1
             _tell(act(desk, client, mail), as_json=options.json)
@@ -87,14 +96,15 @@ def _replayed(desk: Desk, client: Client, mail: Mail) -> dict[str, Any]:
         return {"sha256": sha, "outcome": error.sentence.rstrip(".")}
 
 
-def _compared(desk: Desk, client: Client, mail: Mail) -> dict[str, Any]:
+def _compared(
+    read: Callable[[bytes], Report], desk: Desk, client: Client, mail: Mail
+) -> dict[str, Any]:
     """Say what processing a mail again would send."""
     try:
         raw = desk.ledger.raw(mail.sha256)
     except Never as error:
         return {"sha256": mail.sha256, "outcome": error.sentence.rstrip(".")}
-    report = examine(raw, limits=desk.settings.limits, policy=desk.settings.policy)
-    found = list(differences(report, client, desk.settings.threatq))
+    found = list(differences(read(raw), client, desk.settings.threatq))
     counts = Counter(one.fate for one in found)
     return {
         "sha256": mail.sha256,

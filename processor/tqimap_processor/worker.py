@@ -7,6 +7,7 @@ below 4, because these are inner doors of it.
 
 from __future__ import annotations
 
+import gc
 import logging
 import signal
 import time
@@ -20,7 +21,7 @@ from rq.scheduler import RQScheduler
 from rq.serializers import JSONSerializer
 from rq.worker import WorkerStatus
 
-from tqimap_processor import attempt, contain, jobs, maintenance
+from tqimap_processor import attempt, jobs, maintenance
 from tqimap_processor.mailjob import MailJob
 from tqimap_processor.parent import die_with_parent
 from tqimap_shared.errors import TqimapError, TryLater
@@ -162,6 +163,8 @@ class MailWorker(Worker):
 
     def execute_job(self, job: Job, queue: Queue) -> None:
         """Work, and leave neither a horse nor a booking behind when Redis went away meanwhile."""
+        if jobs.revive(self._settings.limits):
+            self._renewed()
         try:
             super().execute_job(job, queue)
         finally:
@@ -169,6 +172,9 @@ class MailWorker(Worker):
                 self.kill_horse()
                 self.wait_for_horse()
         self.reclaim()
+
+    def _renewed(self) -> None:
+        """Let go of what knows the dead zygote only: a horse that is forked now knows the new."""
 
     def heartbeat(self, timeout: int | None = None, pipeline: Pipeline | None = None) -> None:
         """Miss a heartbeat rather than drop the job in hand when Redis is away."""
@@ -252,10 +258,26 @@ def run(
     """
     for name in ("rq.worker", "rq.scheduler", "rq.job"):
         logging.getLogger(name).setLevel(logging.NOTSET)  # rq sets INFO: -v decides here
-    jobs.prepare(settings.threatq)
-    contain.prepare(settings.limits)
+    jobs.prepare(settings)
     attempt.configure(settings, client, owner=slot.name)
+    # what is there by now is kept out of the collector's way, or each horse would copy it
+    gc.collect()
+    gc.freeze()
     die_with_parent()
+    try:
+        _work(client, settings, slot, burst=burst, kind=kind)
+    finally:
+        jobs.end()
+
+
+def _work(
+    client: redis.Redis,
+    settings: Settings,
+    slot: Slot,
+    *,
+    burst: bool,
+    kind: Callable[[redis.Redis, Settings, Slot], MailWorker],
+) -> None:
     while True:
         worker = kind(client, settings, slot)
         try:

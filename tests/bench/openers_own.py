@@ -12,6 +12,7 @@ from tqimap_processor import contain, pipeline
 from tqimap_processor.detect import detect
 from tqimap_processor.openers import Source, open_artefact, preload, sevenzip
 from tqimap_processor.walk import walk
+from tqimap_processor.zygote import Zygote
 from tqimap_shared.settings import Limits, Policy
 
 
@@ -106,10 +107,11 @@ def _succeeds(command: list[str], file: int) -> bool:
 def _contained() -> Reader:
     """Do all that a worker does before the upload, locked in; tell of openers that failed."""
     limits, policy = Limits(), Policy()
-    contain.prepare(limits)
+    zygote = Zygote.spawned(limits)
+    contain.missing(limits, zygote)
 
     def read(data: bytes) -> list[str]:
-        report = contain.examine(data, limits=limits, policy=policy)
+        report = contain.examine(data, limits=limits, policy=policy, zygote=zygote)
         return _failures(problem for one in report.artefacts for problem in one.problems)
 
     return read
@@ -117,7 +119,7 @@ def _contained() -> Reader:
 
 def _uncontained() -> Reader:
     limits, policy = Limits(), Policy()
-    contain.prepare(limits)
+    preload()
 
     def read(data: bytes) -> list[str]:
         pipeline.examine(data, limits=limits, policy=policy)

@@ -26,6 +26,7 @@ WEIGHTS = {
     "redis": 5,
     "threatq": 7,
     "scheduler": 4,
+    "zygote": 4,
 }
 PAUSE = (0.1, 0.7)  # seconds between two blows
 YOUTH = 8.0  # seconds in which a program that was started again is spared: else none ever works,
@@ -139,11 +140,13 @@ class Killer:
             "threatq": [(one.pid, me) for one in grown if one is house.stand_in and one.pid],
             "horse": [],
             "scheduler": [],
+            "zygote": [],
             "imap": [],
         }
         for one in children(*workers):
-            # rq's horse leads a group of its own, its scheduler does not
-            kind = "horse" if one.group == one.pid else "scheduler"
+            # the zygote leads a session, rq's horse a group, its scheduler nothing
+            leads = {one.session: "zygote", one.group: "horse"}
+            kind = leads.get(one.pid, "scheduler")
             victims[kind].append((one.pid, one.parent))
         master = house.dovecot.pid
         victims["imap"] = [(o.pid, o.parent) for o in children(master) if o.command == "imap"]

@@ -25,13 +25,14 @@ PATIENCE = 20  # seconds that a program may take to end
 
 
 class Process(NamedTuple):
-    """What the kernel says about a process: its state, parent, group and command."""
+    """What the kernel says about a process: its state, parent, group, session and command."""
 
     pid: int
     command: str
     state: str
     parent: int
     group: int
+    session: int
 
 
 @dataclass(slots=True)
@@ -136,5 +137,5 @@ def _look(pid: int) -> Iterator[Process]:
     with suppress(OSError):
         number, _, rest = Path(f"/proc/{pid}/stat").read_text("utf-8", "replace").partition(" (")
         command, _, facts = rest.rpartition(") ")
-        state, parent, group, *_ = facts.split()
-        yield Process(int(number), command, state, int(parent), int(group))
+        state, parent, group, session, *_ = facts.split()
+        yield Process(int(number), command, state, int(parent), int(group), int(session))

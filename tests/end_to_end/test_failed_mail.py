@@ -63,11 +63,11 @@ def test_requeue_by_dashboard(failing: Site) -> None:
     """rq-dashboard shows the failed mail, cannot delete it, and requeues it to completion."""
     sha = failed(failing)[0]
     with dashboard(failing) as url:
-        page = requests.get(f"{url}/0/data/jobs/tqimap/failed/10/asc/1.json", timeout=10)
+        page = requests.get(f"{url}/0/data/jobs/tqimap/failed/10/asc/1.json", timeout=120)
         assert sha in page.text
-        deleted = requests.post(f"{url}/job/{sha}/delete", timeout=10)
+        deleted = requests.post(f"{url}/job/{sha}/delete", timeout=120)
         assert deleted.status_code >= 400
-        requeued = requests.post(f"{url}/job/{sha}/requeue", timeout=10)
+        requeued = requests.post(f"{url}/job/{sha}/requeue", timeout=120)
         assert requeued.status_code < 400
     failing.work()
     assert failed(failing) == []
@@ -86,7 +86,7 @@ def dashboard(site: Site) -> Iterator[str]:
         try:
             for _ in range(200):
                 try:
-                    requests.get(url, timeout=5)
+                    requests.get(url, timeout=120)
                     break
                 except requests.ConnectionError:
                     assert process.poll() is None
@@ -94,7 +94,7 @@ def dashboard(site: Site) -> Iterator[str]:
             yield url
         finally:
             process.terminate()
-            process.wait(10)
+            process.wait(120)
 
 
 def test_two_workers_share_the_work(site: Site) -> None:

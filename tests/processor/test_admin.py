@@ -270,9 +270,9 @@ def test_the_dashboard_serves_on_loopback_until_told_to_stop(crew: Crew) -> None
         assert process.stdout is not None
         url = process.stdout.readline().removeprefix("rq-dashboard: ").strip()
         assert url.startswith("http://127.0.0.1:")
-        assert requests.get(url, timeout=10).status_code == 200
+        assert requests.get(url, timeout=120).status_code == 200
         process.send_signal(signal.SIGINT)
-        assert process.wait(10) == 0
+        assert process.wait(120) == 0
     finally:
         process.kill()
         process.communicate()

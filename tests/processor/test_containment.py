@@ -11,6 +11,7 @@ import signal
 import socket
 import threading
 import time
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
 
@@ -18,14 +19,15 @@ import pytest
 from fixtures import evil
 from fixtures.built_archives import sevenzipped
 from fixtures.built_mail import mixed, part
+from fixtures.zygote import forked, instead
 from rq.timeouts import JobTimeoutException, UnixSignalDeathPenalty
 
-from tqimap_processor import child, contain, jail, jail_landlock, jail_seccomp
+from tqimap_processor import child, contain, jail, jail_landlock, jail_seccomp, jobs
 from tqimap_processor.contain_time import MailTime
 from tqimap_processor.openers import OPENERS
 from tqimap_processor.pipeline import examine
 from tqimap_sandbox import arrival
-from tqimap_shared.settings import Limits, Policy
+from tqimap_shared.settings import Limits, Policy, Settings, ThreatQ
 
 
 if TYPE_CHECKING:
@@ -37,12 +39,12 @@ if TYPE_CHECKING:
 pytestmark = pytest.mark.filterwarnings("ignore:.*multi-threaded.*:DeprecationWarning")
 
 GIF = b"GIF89a\n"
-SECONDS = 30
+SECONDS = 120
 # what never ends is ended by one of these
 BRIEF: dict[str, dict[str, int]] = {
     "loop": {"opener_seconds": 1, "opener_wall": 100},
     "loop_in_c": {"opener_seconds": 1, "opener_wall": 100},
-    "sleep": {"opener_wall": 1},
+    "sleep": {"opener_wall": 5},
 }
 # attack, the layers of which each suffices
 ATTACKS: dict[str, set[str]] = {
@@ -91,7 +93,8 @@ DEATHS = {
 
 @pytest.fixture(autouse=True)
 def _kernel() -> None:
-    lacking = contain.missing(Limits())
+    with forked(Limits()) as zygote:
+        lacking = contain.missing(Limits(), zygote)
     if lacking and os.environ.get("CI") != "true":
         pytest.skip(f"needs {' and '.join(lacking)}")
     assert not lacking
@@ -117,6 +120,11 @@ def children(of: int) -> list[Path]:
     return [p for p in Path("/proc").glob("[0-9]*/stat") if fields(p)[1] == str(of)]
 
 
+def descendants(of: int) -> list[Path]:
+    """Return the files in /proc of the children's children."""
+    return [two for one in children(of) for two in children(int(one.parent.name))]
+
+
 class Target:
     """What the attacks aim at, and what shows that one hit."""
 
@@ -139,6 +147,7 @@ class Target:
             "send_udp": str(self.udp.getsockname()[1]),
             "connect_unix": str(self.unix),
             "find_descriptors": str(self.inherited.fileno()),
+            "signal_parent": str(os.getpid()),
         }.get(attack, str(self.file))
 
     def close(self) -> None:
@@ -179,9 +188,12 @@ def carrying(*payloads: bytes) -> bytes:
     )
 
 
-def examined(raw: bytes, **limits: int) -> Report:
+def examined(raw: bytes, *beat: Callable[[], None], **limits: int) -> Report:
     """Examine a mail locked in."""
-    return contain.examine(raw, limits=Limits(**limits), policy=Policy())
+    most = Limits(**limits)
+    with forked(most) as zygote:
+        read = partial(contain.examine, limits=most, policy=Policy(), zygote=zygote)
+        return read(raw, beat=beat[0]) if beat else read(raw)
 
 
 def attacked(report: Report) -> Artefact:
@@ -333,11 +345,15 @@ def test_missing_protection_is_said_once(
     monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
     """A kernel without Landlock or seccomp is told of when the worker starts; it goes on."""
-    contain.prepare(Limits())
+    settings = Settings(threatq=ThreatQ(host="threatq.example"))
+    with instead():
+        jobs.prepare(settings)
     assert not caplog.records
     monkeypatch.setattr(jail_landlock, "abi", lambda: 0)
     monkeypatch.setattr(jail_seccomp, "restrict", lambda **_: False)
-    contain.prepare(Limits())
+    with instead():
+        jobs.prepare(settings)
+    jobs.end()
     (record,) = caplog.records
     assert record.levelname == "WARNING"
     assert "Landlock (files) and seccomp (system calls)" in record.getMessage()
@@ -376,11 +392,10 @@ def test_nothing_started_outlives_the_mail(
     before = set(children(os.getpid()))
 
     def look() -> None:
-        for cell in set(children(os.getpid())) - before:
-            seen.update(children(int(cell.parent.name)))
+        for zygote in set(children(os.getpid())) - before:
+            seen.update(descendants(int(zygote.parent.name)))
 
-    limits = Limits(opener_wall=2, unpacker_wall=1)
-    attacked(contain.examine(carrying(b""), limits=limits, policy=Policy(), beat=look))
+    attacked(examined(carrying(b""), look, opener_wall=5, unpacker_wall=1))
     assert seen
     until(lambda: all(fields(path)[0] in {"", "Z"} for path in seen))
 
@@ -400,12 +415,7 @@ def test_signs_of_life_are_given_meanwhile(
     arm("sleep")
     monkeypatch.setattr("tqimap_processor.contain_cell.BEAT", 0.1)
     beats: list[float] = []
-    contain.examine(
-        carrying(b""),
-        limits=Limits(opener_wall=1),
-        policy=Policy(),
-        beat=lambda: beats.append(time.monotonic()),
-    )
+    examined(carrying(b""), lambda: beats.append(time.monotonic()), opener_wall=1)
     assert len(beats) >= 3
 
 
@@ -419,8 +429,9 @@ def test_killed_worker_takes_its_process_along(arm: Callable[[str], None]) -> No
         finally:
             os._exit(0)
 
-    until(lambda: children(worker))
-    (process,) = children(worker)
+    cells = partial(descendants, worker)
+    until(cells)
+    (process,) = cells()
     os.kill(worker, signal.SIGKILL)
     os.waitpid(worker, 0)
     until(lambda: fields(process)[0] in {"", "Z"})

@@ -10,6 +10,7 @@ import sys
 from typing import TYPE_CHECKING
 
 import pytest
+from fixtures import zygote
 from fixtures.built_mail import mail, mixed, part, zipped
 
 from tqimap_processor import explain
@@ -27,7 +28,8 @@ RAW = mixed(
 def _run(*words: str) -> int:
     parser = argparse.ArgumentParser()
     explain.arguments(parser)
-    return explain.run(parser.parse_args(words))
+    with zygote.instead():
+        return explain.run(parser.parse_args(words))
 
 
 @pytest.fixture

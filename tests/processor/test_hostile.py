@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import resource
+from functools import partial
 
 import pytest
 from fixtures.bombs import LINK
 from fixtures.hostile_cases import BESIDE, Hostile, carried, cases
+from fixtures.zygote import forked
 
 from tqimap_processor import contain, openers
 from tqimap_processor.detect import detect
@@ -28,7 +30,9 @@ def test_hostile_file_costs_itself(case: Hostile) -> None:
     assert detect(data, case.declared_type) == case.kind
     limits = Limits(**case.limits)
     start = _seconds()
-    report = contain.examine(carried(data, case.declared_type), limits=limits, policy=Policy())
+    with forked(limits) as zygote:
+        read = partial(contain.examine, limits=limits, policy=Policy(), zygote=zygote)
+        report = read(carried(data, case.declared_type))
     assert _seconds() - start < limits.mail_seconds
     found = {one.value for one in report.decisions}
     assert found >= BESIDE

@@ -12,6 +12,7 @@ import pytest
 import tomli_w
 from fixtures.built_mail import mixed, part
 from fixtures.workers import SETTINGS, Crew, until
+from fixtures.zygote import zygotes
 
 from tqimap_sandbox import arrival
 from tqimap_shared import queue
@@ -143,10 +144,10 @@ def intended(office: Crew, sha: str) -> bool:
 
 
 def child(worker: int, office: Crew) -> int:
-    """Return the process that works for *worker*; rq's scheduler is a child of it too."""
+    """Return the process that works for *worker*, which has rq's scheduler and a zygote too."""
     children = Path(f"/proc/{worker}/task/{worker}/children").read_text("ascii").split()
     scheduler = office.redis.hget("rq:scheduler:" + scheduler_name(office), "pid")
-    (horse,) = {int(pid) for pid in children} - {int(scheduler or 0)}
+    (horse,) = {int(pid) for pid in children} - {int(scheduler or 0), *zygotes(worker)}
     return horse
 
 

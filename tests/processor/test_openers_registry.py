@@ -13,7 +13,6 @@ from fixtures.built_documents import DOCUMENTS
 from fixtures.built_mail import mail, source, zipped
 from fixtures.hostile_cases import cases
 from fixtures.small_cases import SMALL
-from rq.timeouts import JobTimeoutException
 
 from tqimap_processor.detect import detect
 from tqimap_processor.openers import OPENERS, open_artefact
@@ -110,7 +109,7 @@ def test_failing_opener_is_a_problem(
     assert (problem.kind, problem.detail) == ("opener-failed", error.__name__)
 
 
-@pytest.mark.parametrize("error", [KeyboardInterrupt, SystemExit, JobTimeoutException])
+@pytest.mark.parametrize("error", [KeyboardInterrupt, SystemExit])
 def test_end_of_the_job_is_not_an_openers_failure(
     error: type[BaseException], monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -46,7 +46,7 @@ def serving(directory: Path, certificates: Path) -> Iterator[dict[str, str]]:
             assert process.stdout is not None
             yield json.loads(process.stdout.readline())
             process.send_signal(signal.SIGTERM)
-            assert process.wait(10) == 0
+            assert process.wait(120) == 0
         finally:
             process.kill()
 

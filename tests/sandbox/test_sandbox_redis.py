@@ -54,7 +54,7 @@ def test_the_command_serves_until_told_to_stop(tmp_path: Path, arguments: list[s
             client.set("key", "value")
         pid = server(address)
         process.send_signal(signal.SIGTERM)
-        assert process.wait(30) == 0
+        assert process.wait(120) == 0
     assert not alive(pid)
     with (
         sandbox.serving(tmp_path) as again,

@@ -176,7 +176,7 @@ def test_the_part_tells_where_it_is_and_ends_on_sigterm(echo: int, tmp_path: Pat
                 ask(client, HELLO_5, 2)
                 assert ask(client, named_5(echo), 10) == GRANTED_5
             process.send_signal(signal.SIGTERM)
-            assert process.wait(10) == 0
+            assert process.wait(120) == 0
         finally:
             process.kill()
     assert json.loads(record.read_text()) == {"host": "echo.test", "port": echo}

@@ -21,7 +21,7 @@ def _post(threatq: StandIn, session: requests.Session | None = None) -> requests
         json=ITEM,
         headers=headers,
         verify=threatq.ca_file,
-        timeout=20,
+        timeout=120,
     )
 
 

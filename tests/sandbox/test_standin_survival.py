@@ -33,7 +33,7 @@ def _port(threatq: StandIn) -> int:
 
 def _kill(threatq: StandIn) -> None:
     threatq.process.send_signal(signal.SIGKILL)
-    threatq.process.wait(20)
+    threatq.process.wait(120)
 
 
 def test_everything_survives_a_kill(state: Path) -> None:
@@ -75,7 +75,7 @@ def test_what_was_answered_survives_a_kill_in_full_flight(state: Path) -> None:
                             json=item,
                             headers=headers,
                             verify=threatq.ca_file,
-                            timeout=20,
+                            timeout=120,
                         )
                     except requests.RequestException:
                         return
@@ -107,7 +107,7 @@ def test_certificate_names(state: Path) -> None:
             ):
                 assert secured.version() in {"TLSv1.2", "TLSv1.3"}
         with pytest.raises(requests.exceptions.SSLError):
-            requests.get(threatq.url, timeout=20)
+            requests.get(threatq.url, timeout=120)
 
 
 def test_certificates_elsewhere(state: Path, tmp_path: Path) -> None:
@@ -124,7 +124,7 @@ def test_connections_are_kept(threatq: StandIn) -> None:
         ports = set()
         for path in ("/sandbox/counts", "/api/indicators", "/sandbox/counts"):
             answer = session.get(
-                threatq.url + path, verify=threatq.ca_file, timeout=20, stream=True
+                threatq.url + path, verify=threatq.ca_file, timeout=120, stream=True
             )
             kept = answer.raw.connection
             assert kept is not None
@@ -145,7 +145,7 @@ def test_a_silent_client_holds_up_nobody(threatq: StandIn) -> None:
 def test_it_ends_when_told(threatq: StandIn) -> None:
     """SIGTERM ends it with status 0."""
     threatq.process.terminate()
-    assert threatq.process.wait(20) == 0
+    assert threatq.process.wait(120) == 0
 
 
 def test_lifetime_of_tokens_by_option(state: Path) -> None:

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 
 from tqimap_processor.checks import Fault
 from tqimap_processor.checks.library import FILE, files_of, indicators_of, whole
-from tqimap_processor.contain import examine
+from tqimap_processor.contain import examiner
 from tqimap_processor.difference import look_up
 from tqimap_processor.report import Action
 from tqimap_processor.threatq.match import key, match
@@ -55,19 +55,18 @@ def faults(desk: Desk, client: Client, held: Library) -> Iterator[Fault]:
     """Yield done mails that hold what ThreatQ does not; not those that lack what they brought."""
     shas = [mail.sha256 for mail in held.mails]
     kept = desk.records.with_raw(shas)
-    # read anew, because healing may have changed them
-    for mail in desk.records.read(sha for sha in shas if sha in kept):
-        if mail.state == "done" and whole(mail, held):
-            yield from _mail(desk, client, mail, held)
+    with examiner(desk.settings.limits, desk.settings.policy) as examine:
+        # read anew, because healing may have changed them
+        for mail in desk.records.read(sha for sha in shas if sha in kept):
+            if mail.state == "done" and whole(mail, held):
+                try:
+                    raw = desk.ledger.raw(mail.sha256)
+                except Never:
+                    continue  # trimmed meanwhile
+                yield from _mail(desk, mail, _read(examine(raw), client, mail, held), client)
 
 
-def _mail(desk: Desk, client: Client, mail: Mail, held: Library) -> Iterator[Fault]:
-    try:
-        raw = desk.ledger.raw(mail.sha256)
-    except Never:
-        return  # trimmed meanwhile
-    report = examine(raw, limits=desk.settings.limits, policy=desk.settings.policy)
-    read = _read(report, client, mail, held)
+def _mail(desk: Desk, mail: Mail, read: _Read, client: Client) -> Iterator[Fault]:
     heal = partial(desk.process_again, mail.sha256, {})
     for what, lacking in (
         ("indicators", _indicators(read)),

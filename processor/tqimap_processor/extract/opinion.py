@@ -7,12 +7,13 @@ finds counts only if our own judges accept it.
 
 from __future__ import annotations
 
+import importlib
 import re
+import sys
 from bisect import bisect_right
 from itertools import islice
+from types import ModuleType
 from typing import TYPE_CHECKING
-
-import iocextract
 
 from tqimap_processor.extract import tokens
 from tqimap_processor.extract.finding import EMAIL, URL, Finding
@@ -23,6 +24,12 @@ if TYPE_CHECKING:
 
     from tqimap_processor.extract.refanging import Refanged
 
+# iocextract loads an HTTP client for a use that is not ours: most of its time to load, and 8 MB
+# that each fork of a process would carry
+_nothing = sys.modules.setdefault("requests", ModuleType("requests"))
+iocextract = importlib.import_module("iocextract")
+if not hasattr(_nothing, "get"):
+    del sys.modules["requests"]
 
 # characters on either side of what is unexplained, and windows of a text
 WINDOW = 64

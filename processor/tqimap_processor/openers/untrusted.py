@@ -8,8 +8,6 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, TypeAlias, TypeVar
 
-from rq.timeouts import BaseTimeoutException
-
 from tqimap_processor.artefact import Problem
 
 
@@ -25,12 +23,11 @@ Foreign: TypeAlias = Any
 def attempt(work: Callable[[], _T], kind: str = "malformed") -> _T | Problem:
     """Return what *work* returns, or a problem of *kind* that names the error and quotes nothing.
 
-    A deadline for the whole mail or an interrupt goes on to who set it.
+    An interrupt goes on. No deadline strikes in here: a locked-in process is killed from outside.
     """
     try:
         return work()
-    except (KeyboardInterrupt, SystemExit, BaseTimeoutException):
-        # rq's deadline for the whole mail strikes wherever the process happens to be
+    except (KeyboardInterrupt, SystemExit):
         raise
     except BaseException as error:  # noqa: BLE001 - untrusted work; native code panics beside Exception
         # the exception's text may hold mail content: only its kind goes on
