@@ -13,7 +13,7 @@ from imapclient.response_parser import parse_fetch_response
 
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterator, Sequence
 
 Answer = list[bytes] | list[bytes | tuple[bytes, bytes]]
 
@@ -57,6 +57,21 @@ def read_uids(answers: Answer) -> list[int]:
     """Return the UIDs of all SEARCH *answers*, ascending; some servers send several."""
     lines = (line for line in answers if isinstance(line, bytes))
     return sorted({int(one) for line in lines for one in line.split() if one.isdigit()})
+
+
+def windows(exists: int, size: int) -> Iterator[tuple[str, ...]]:
+    """Yield SEARCH keys that cut a folder of *exists* mails into windows of *size* mails.
+
+    By sequence numbers, which have no gaps as UIDs have; the last mails come first, so that mails
+    which move up because others are expunged meanwhile are seen twice rather than never.
+    """
+    if exists <= size:
+        yield ()
+        return
+    last = "*"  # mails that have just come, too
+    for first in range(1 + (exists - 1) // size * size, 0, -size):
+        yield (f"{first}:{last}",)
+        last = str(first - 1)
 
 
 def uid_set(uids: Sequence[int]) -> str:

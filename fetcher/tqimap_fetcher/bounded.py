@@ -11,13 +11,13 @@ from __future__ import annotations
 import imaplib
 import io
 import re
-import time
 from contextlib import contextmanager
 from functools import partial
 from typing import TYPE_CHECKING
 
 from imapclient import IMAPClient
 
+from tqimap_fetcher.patience import Receiver, ServerMisbehaved
 from tqimap_shared.errors import StopProcess, TqimapError, TryLater
 
 
@@ -26,17 +26,13 @@ if TYPE_CHECKING:
     import ssl
     from collections.abc import Callable, Iterator
 
-    from _typeshed import WriteableBuffer
-
+    from tqimap_fetcher.answer import Answer
     from tqimap_shared.settings import Fetch
 
 _ANNOUNCED = re.compile(rb"\{(\d+)\+?\}\r\n\Z")
+_FETCH = re.compile(rb"\* (\d+ )FETCH ", re.IGNORECASE)
 _MOST_DIGITS = 12
 _BACKOFF = re.compile(r"Suggested Backoff Time: (\d{1,9}) milliseconds", re.IGNORECASE)
-
-
-class ServerMisbehaved(TryLater):
-    """The server's answer is no IMAP, or more than the settings accept."""
 
 
 class Throttled(TryLater):
@@ -82,42 +78,6 @@ def telling(subject: str) -> Iterator[None]:
         raise ServerMisbehaved(subject, "the server's answer is not IMAP.") from None
 
 
-class _Receiver(io.RawIOBase):
-    """The receiving half of a socket, with patience.
-
-    Patience is the time that the server may keep us waiting; it is spent by waiting and earned
-    back by bytes. A drip of single bytes spends it, a slow line does not; our own pauses cost none.
-    """
-
-    def __init__(self, sock: socket.socket, subject: str, limits: Fetch) -> None:
-        self._sock = sock
-        self._subject = subject
-        self._limits = limits
-        self.patience = limits.command_timeout
-        self.received = 0
-
-    def readable(self) -> bool:
-        return True
-
-    def readinto(self, buffer: WriteableBuffer) -> int:
-        begin = time.monotonic()
-        try:
-            self._sock.settimeout(max(min(self._limits.idle_timeout, self.patience), 0.01))
-            count = self._sock.recv_into(buffer)
-        except TimeoutError:
-            raise TryLater(self._subject, "the server stopped answering.") from None
-        except OSError:
-            raise TryLater(self._subject, "the connection broke.") from None
-        earned = count / self._limits.slowest - (time.monotonic() - begin)
-        self.patience = min(self.patience + earned, self._limits.command_timeout)
-        if self.patience <= 0:
-            raise ServerMisbehaved(
-                self._subject, "the server answers too slowly (fetch.command_timeout, slowest)."
-            )
-        self.received += count
-        return count
-
-
 class BoundedIMAP4(imaplib.IMAP4):
     """An imaplib connection over a socket of ours whose answers are bounded.
 
@@ -130,13 +90,14 @@ class BoundedIMAP4(imaplib.IMAP4):
         self._subject = subject
         self._limits = limits
         self._attach(sock)
+        self._ahead = b""  # a line that was looked at and not taken
         self._consumed = 0
         self.allow(limits.max_before_login)
         super().__init__(host)
 
     def _attach(self, sock: socket.socket) -> None:
         self.sock = sock
-        self._receiver = _Receiver(sock, self._subject, self._limits)
+        self._receiver = Receiver(sock, self._subject, self._limits)
         self._reader = io.BufferedReader(self._receiver, 65_536)
 
     def allow(
@@ -169,6 +130,9 @@ class BoundedIMAP4(imaplib.IMAP4):
 
     def readline(self) -> bytes:
         """Read one line; refuses one too long, one too many and a literal too long."""
+        if line := self._ahead:
+            self._ahead = b""
+            return line
         line = self._reader.readline(self._line + 1)
         if len(line) > self._line:
             raise self._misbehaved("a line", "max_line or max_search_line")
@@ -259,11 +223,32 @@ class BoundedIMAP4(imaplib.IMAP4):
         status, data = self.tagged_commands.pop(tag) or ("BAD", [b""])
         return str(status), repr(data[-1])
 
-    def receive(self) -> None:
-        """Read one answer into `untagged_responses` or `tagged_commands`; raise if it is BYE."""
+    def receive(self) -> Answer | None:
+        """Read one answer; return it if it is one to FETCH, in imaplib's form.
+
+        Others go into `untagged_responses` or `tagged_commands`. Raises if the answer is BYE.
+        """
+        line = self.readline()
+        if found := _FETCH.match(line):
+            return self._fetched(found[1] + line[found.end() :])
+        self._ahead = line
         self._get_response()
         if bye := self.untagged_responses.get("BYE"):
             raise self.abort(repr(bye[-1]))
+        return None
+
+    def _fetched(self, line: bytes) -> Answer:
+        """Read the rest of the answer that begins with *line*.
+
+        imaplib would try five expressions on each line, and keep a list by the kind of answer.
+        """
+        parts: list[bytes | tuple[bytes, bytes]] = []
+        while announced := _ANNOUNCED.search(line):
+            parts.append((line[:-2], self.read(int(announced[1]))))
+            line = self.readline()
+        if not line.endswith(b"\r\n"):
+            raise self._misbehaved("a line without an end", "max_line")
+        return [*parts, line[:-2]]
 
     def _log(self, line: str) -> None:
         """Keep no log of commands: LOGIN is one."""

@@ -12,11 +12,12 @@ from contextlib import contextmanager, suppress
 from imaplib import IMAP4
 from typing import TYPE_CHECKING
 
-from tqimap_fetcher.answer import read_body, read_size, read_uids, uid_set
+from tqimap_fetcher.answer import read_body, read_size, read_uids, uid_set, windows
 from tqimap_fetcher.bounded import telling, throttled
 from tqimap_fetcher.header import read_fields
 from tqimap_fetcher.login import NOTHING_KEPT, log_in, open_folder
 from tqimap_fetcher.mover import Mover, parts
+from tqimap_fetcher.patience import ServerMisbehaved
 from tqimap_fetcher.pipeline import Batch, Pipeline
 from tqimap_fetcher.transport import subject_of
 from tqimap_shared import __version__
@@ -108,6 +109,8 @@ class Session:
         self._subject = subject_of(settings)
         self._keywords = _keywords(selected)
         self._marks: deque[bytes] = deque()
+        self._exists = int(str(selected.get(b"EXISTS", 0)))
+        self._must_hold(self._exists)
 
     @property
     def place(self) -> tuple[str, str, int]:
@@ -167,11 +170,25 @@ class Session:
         return self._search("KEYWORD", DONE_KEYWORD, "UNDELETED", "BEFORE", _date(day))
 
     def _search(self, *criteria: str) -> list[int]:
+        """Search window by window, so that no line of an answer grows with the folder."""
+        found: set[int] = set()
+        for window in windows(self._exists, self._fetch.search_window):
+            found.update(self._search_in(*window, *criteria))
+            self._must_hold(len(found))
+        return sorted(found)
+
+    def _search_in(self, *criteria: str) -> list[int]:
         self._imap.allow(self._fetch.max_search_line, line=self._fetch.max_search_line)
         with telling(self._subject):
             self._imap.untagged_responses.pop("SEARCH", None)
             self._finish(self._imap.ask("SEARCH", *criteria))
             return read_uids(self._imap.untagged_responses.pop("SEARCH", []))
+
+    def _must_hold(self, mails: int) -> None:
+        if mails > self._fetch.max_folder:
+            raise ServerMisbehaved(
+                self._subject, f"holds {mails} mails, beyond the limit (fetch.max_folder)."
+            )
 
     def sizes(self, uids: Sequence[int]) -> dict[int, int]:
         """Return the sizes in bytes of those mails of *uids* that still exist, in that order."""

@@ -8,7 +8,8 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, TypeVar
 
 from tqimap_fetcher.answer import uid_set
-from tqimap_fetcher.bounded import ServerMisbehaved, telling, throttled
+from tqimap_fetcher.bounded import telling, throttled
+from tqimap_fetcher.patience import ServerMisbehaved
 
 
 if TYPE_CHECKING:
@@ -70,9 +71,8 @@ class Pipeline:
             octets = 2 * sum(batch.octets for _, batch in under_way)
             self.imap.allow(octets + self.literal + _OTHER_OCTETS, literal=self.literal)
             tag, batch = under_way[0]
-            while not self.imap.answered(tag):
-                if (found := self._receive(read)) is not None:
-                    yield batch, found
+            for found in self._receive(tag, read):
+                yield batch, found
             self._judge(tag)
             under_way.popleft()
             yield batch, None
@@ -81,14 +81,20 @@ class Pipeline:
         with telling(self.subject):
             return self.imap.ask("FETCH", uid_set(batch.uids), items)
 
-    def _receive(self, read: Callable[[Answer], Found | None]) -> Found | None:
+    def _receive(self, tag: bytes, read: Callable[[Answer], Found | None]) -> Iterator[Found]:
+        """Yield what *read* finds in all that comes before the end of the answer to *tag*."""
         with telling(self.subject):
-            self.imap.receive()
-            said = self.imap.untagged_responses
-            answer = said.pop("FETCH", None)
-            for other in [key for key in said if key not in _KEPT]:
-                del said[other]
-            return read(answer) if answer else None
+            while not self.imap.answered(tag):
+                answer = self.imap.receive()
+                if answer is None:
+                    self._forget()
+                elif (found := read(answer)) is not None:
+                    yield found
+
+    def _forget(self) -> None:
+        said = self.imap.untagged_responses
+        for key in [key for key in said if key not in _KEPT]:
+            del said[key]
 
     def _judge(self, tag: bytes) -> None:
         """Raise if the command of *tag* failed as a whole; NO alone means that mails are gone."""

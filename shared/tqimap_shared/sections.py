@@ -108,6 +108,10 @@ class Fetch(Section):
     max_other_literal: Count = Field(65_536, description="one literal in any other answer")
     max_line: Count = Field(65_536, description="one line of an answer")
     max_search_line: Count = Field(8 * MIB, description="one line of a SEARCH answer")
+    search_window: Count = Field(100_000, description="mails that one SEARCH looks through")
+    max_folder: Count = Field(
+        2_000_000, description="mails that a folder may hold, or a search may find"
+    )
     max_before_login: Count = Field(262_144, description="all bytes before the login")
     max_lines: Count = Field(20_000, description="untagged lines in one answer")
     audit_every: Seconds = Field(
