@@ -42,8 +42,8 @@ _FIRST = b"bBlL"
 _PREFIXES = ("bc1", "ltc")
 
 
-def find(image: Image) -> Iterator[Hit]:
-    """Yield the hits of the whole text, with places in it."""
+def find(_text: str, image: Image) -> Iterator[Hit]:
+    """Yield the hits of the whole text whose image is *image*, with places in it."""
     view = image.alnums()
     at = view.find(b"a" * 26)
     while at >= 0:

@@ -51,5 +51,7 @@ class Finding(NamedTuple):
 
 # a finding before it has a place: *start* and *end* count from the start of its token
 Hit = Finding
-# a tuple's own constructor, which the generated one wraps: for what is made by the thousand
+# what becomes a finding, in the order of its fields: for what is made by the thousand
+Raw = tuple[str, str, int, int, frozenset[str], tuple[tuple[str, str], ...]]
+# a tuple's own constructor, which the generated one wraps
 make = tuple.__new__

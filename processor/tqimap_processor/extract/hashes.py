@@ -41,8 +41,8 @@ _BETWEEN = b"\"' \t\r\n\v\f:=|#*()-"
 _ENDS = (b"hash", b"ja3", b"ja3s", b"jarm", b"print", b"serial", b"number", b"no", b"no.")
 
 
-def find(image: Image) -> Iterator[Hit]:
-    """Yield the hits of the whole text, with places in it."""
+def find(_text: str, image: Image) -> Iterator[Hit]:
+    """Yield the hits of the whole text whose image is *image*, with places in it."""
     view = image.hexes()
     at = view.find(b"h" * 32)
     while at >= 0:

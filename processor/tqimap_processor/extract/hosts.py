@@ -10,8 +10,6 @@ import re
 import unicodedata
 from functools import lru_cache
 
-from tqimap_processor.extract.addresses import quad
-from tqimap_processor.extract.finding import FQDN, IP
 from tqimap_processor.extract.tlds import TLDS, words
 
 
@@ -23,27 +21,21 @@ ASCII_NAME = re.compile(
 )
 # what most names are; labels of more than 63 characters and odd hyphens are looked for apart
 _SIMPLE = re.compile(r"(?:[a-z0-9-]++\.)+([a-z]++)")
-_RESERVED = words("""
+RESERVED = words("""
     example invalid localhost test local lan internal localdomain home corp intranet arpa
 """)
 _EXAMPLES = words("example.com example.net example.org example.edu")
 _NONE: frozenset[str] = frozenset()
-_ORDINARY: tuple[str, frozenset[str], tuple[tuple[str, str], ...]] = (FQDN, _NONE, ())
 
 
-def plain(name: str, last: str) -> tuple[str, frozenset[str], tuple[tuple[str, str], ...]] | None:
-    """Judge the dotted *name* of lower-case ASCII letters, digits and hyphens; *last* ends it.
+def is_ordinary(name: str) -> bool:
+    """Say whether the dotted *name* of lower-case letters, digits and hyphens needs no second look.
 
-    Type, flags and attributes if it is an ordinary domain name or an IPv4 address, else None.
+    Its last label is not looked at.
     """
-    if last[0] <= "9":
-        said = quad(name)
-        return None if said is None else (IP, said, ())
-    if last not in TLDS or len(name) > MAX_LABEL or "-." in name or ".-" in name or name[0] == "-":
-        return None
-    if last in _RESERVED or name[-11:] in _EXAMPLES or "xn--" in name:
-        return FQDN, _special(name), attributes(name)
-    return _ORDINARY
+    if "-" in name and ("-." in name or ".-" in name or "xn--" in name or name[0] == "-"):
+        return False
+    return len(name) <= MAX_LABEL and "example." not in name
 
 
 @lru_cache(maxsize=16384)
@@ -83,7 +75,7 @@ def to_unicode(name: str) -> str:
 
 def flags(name: str) -> frozenset[str]:
     """Say what is special about the canonical *name*: `reserved`, `idn`, `mixed-script`."""
-    if name[name.rfind(".") + 1 :] in _RESERVED or name[-11:] in _EXAMPLES or "xn--" in name:
+    if name[name.rfind(".") + 1 :] in RESERVED or name[-11:] in _EXAMPLES or "xn--" in name:
         return _special(name)
     return _NONE
 
@@ -91,7 +83,7 @@ def flags(name: str) -> frozenset[str]:
 @lru_cache(maxsize=4096)
 def _special(name: str) -> frozenset[str]:
     said = set()
-    if name.rpartition(".")[2] in _RESERVED or ".".join(name.split(".")[-2:]) in _EXAMPLES:
+    if name.rpartition(".")[2] in RESERVED or ".".join(name.split(".")[-2:]) in _EXAMPLES:
         said.add("reserved")
     if "xn--" in name:
         said.add("idn")

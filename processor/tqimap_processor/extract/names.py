@@ -58,7 +58,7 @@ _MAYBE_CODE = words("""
 """)
 # products whose name is a domain's
 _PRODUCTS = words("asp.net ado.net vb.net")
-_PLAIN_TLDS = words("com net org ru info biz cn de fr eu top xyz")
+PLAIN_TLDS = words("com net org ru info biz cn de fr eu top xyz")
 _ABBREVIATIONS = words("e.g i.e u.s u.k a.m p.m e.u z.b d.h u.a s.o o.g i.d")
 
 
@@ -208,11 +208,11 @@ def _is_prose(name: str, tld: str, before: str, after: str) -> bool:
     if lowered in _ABBREVIATIONS or lowered.rpartition(".")[0] in _ABBREVIATIONS:
         return True
     last = name[-len(tld) :]
-    if last[0].isupper() and not last.isupper() and tld not in _PLAIN_TLDS:
+    if last[0].isupper() and not last.isupper() and tld not in PLAIN_TLDS:
         return True
     if last == "NET" and (lowered in _PRODUCTS or not name.isupper()):
         return True
-    return tld not in _PLAIN_TLDS and _is_code(lowered, tld, before, after)
+    return tld not in PLAIN_TLDS and _is_code(lowered, tld, before, after)
 
 
 def _is_code(lowered: str, tld: str, before: str, after: str) -> bool:

@@ -35,8 +35,8 @@ _TLSH = re.compile(rb"T1[0-9A-F]{70}(?![0-9A-Za-z])")
 MAX_ASN = 2**32 - 1
 
 
-def find(image: Image) -> Iterator[Hit]:
-    """Yield the hits of the whole text, with places in it."""
+def find(_text: str, image: Image) -> Iterator[Hit]:
+    """Yield the hits of the whole text whose image is *image*, with places in it."""
     yield from _colons(image.bytes)
     yield from _dashes(image.bytes)
     yield from _cves(image.lower)

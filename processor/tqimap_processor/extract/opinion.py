@@ -89,9 +89,10 @@ def _ask(text: str, start: int, end: int) -> Iterator[Finding]:
     for kind, raw, said in _answers(window):
         at = window.find(raw)
         hits = tokens.read(said) if at >= 0 else ()
-        if hits and hits[0].type == kind and hits[0].end == len(said):
-            begin, flags = start + at, hits[0].flags | _OPINION
-            yield Finding(kind, hits[0].value, begin, begin + len(raw), flags)
+        for found, value, _, stop, flags, _ in hits[:1]:
+            if found == kind and stop == len(said):
+                begin = start + at
+                yield Finding(kind, value, begin, begin + len(raw), flags | _OPINION)
 
 
 def _answers(window: str) -> Iterator[tuple[str, str, str]]:

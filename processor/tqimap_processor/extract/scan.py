@@ -3,26 +3,25 @@
 from __future__ import annotations
 
 import re
-from bisect import bisect_left, bisect_right
 from operator import itemgetter
 from typing import TYPE_CHECKING
 
 from tqimap_processor.extract import coins, hashes, labels, numbers, opinion, paths, tokens
-from tqimap_processor.extract.finding import IP, Finding, Hit, make
+from tqimap_processor.extract.finding import IP, Finding, Raw, make
 from tqimap_processor.extract.image import Image
 from tqimap_processor.extract.refanging import Refanged
 
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Sequence
+    from collections.abc import Iterator, Sequence
 
 
 _DEFANGED = frozenset({"defanged"})
 _TRUNCATED = frozenset({"truncated"})
-# what is in every token worth reading, or nearly
-_DOT = re.compile(rb"\.(?=[\w\xff-])")
+# what is in every token worth reading, or nearly: a dot in it, unless of a number's fraction
+_DOT = re.compile(rb"\.(?<=[^ ]\.)(?=[\w\xff-])(?!(?<=\d\.)\d{1,3}(?:[;,)% ]|px|em|\Z))")
 # from the first dot of a token to its end
-_DOTTED = re.compile(rb"\.(?=[\w\xff-])[^ ]{1,%d}+" % tokens.MAX_AHEAD)
+_DOTTED = re.compile(_DOT.pattern + rb"[^ ]{1,%d}+" % tokens.MAX_AHEAD)
 _RARE = (
     (b":", re.compile(rb"://[^ ]{0,%d}+" % tokens.MAX_AHEAD)),
     (b"@", re.compile(rb"@\[[^ ]{0,%d}+" % tokens.MAX_AHEAD)),
@@ -39,21 +38,13 @@ _VERSIONS = tuple(
 _LAST = frozenset(word[-1] for word in _VERSIONS)
 _start = itemgetter(2)
 
-# the hits of a token, and where it begins and ends
-_Found = tuple[tuple[Hit, ...], int, int]
-
 
 def extract(text: str) -> Sequence[Finding]:
     """Return every finding in *text*, one an occurrence, sorted by place, the outer ones first."""
     refanged = Refanged(text)
     image = Image(refanged.image)
-    found = _tokens(refanged.text, image)
-    if refanged.changed:
-        placed = _lead_back(text, refanged, found)
-        placed += [_led_back(text, refanged, hit, 0) for hit in _whole(refanged.text, image)]
-    else:
-        placed = _placed(found)
-        placed += _whole(text, image)
+    placed = _tokens(text, refanged, image)
+    placed += _whole(text, refanged, image)
     placed.sort(key=_start)
     if more := list(opinion.find(text, refanged, placed)):
         placed = sorted(placed + more, key=_start)
@@ -73,36 +64,47 @@ def refang(text: str) -> str:
     return Refanged(text).text
 
 
-def _whole(text: str, image: Image) -> Iterator[Hit]:
-    yield from numbers.find(image)
-    yield from hashes.find(image)
-    yield from coins.find(image)
-    yield from paths.find(text, image)
-    yield from labels.find(text, image)
+def _whole(text: str, refanged: Refanged, image: Image) -> Iterator[Finding]:
+    """Yield what is told by more than one token."""
+    for scanner in (numbers, hashes, coins, paths, labels):
+        for hit in scanner.find(refanged.text, image):
+            yield _led_back(text, refanged, hit) if refanged.changed else make(Finding, hit)
 
 
-def _tokens(text: str, image: Image) -> list[_Found]:
-    """Return the hits of every token that holds a trigger, with the token's place."""
-    seen: dict[str, tuple[Hit, ...]] = {}
-    found: list[_Found] = []
-    known, read, most = seen.get, tokens.read, tokens.MAX_AHEAD
-    for start, end in _places(image.tokens):
-        token = text[start:end]
-        hits = known(token)
-        if hits is None:
-            hits = seen[token] = read(token)
-        if hits:
-            if hits[0][0] is IP and not hits[0][2] and _is_version(image.lower, start):
-                hits = hits[1:]
-            if end - start >= most and image.tokens[end : end + 1] not in b" ":
-                hits = tuple(_cut(hit, end - start) for hit in hits)
-            found.append((hits, start, end))
-    return found
+def _tokens(text: str, refanged: Refanged, image: Image) -> list[Finding]:
+    """Return the findings in the tokens that hold a trigger."""
+    written, view = refanged.text, image.tokens
+    places = _places(view)
+    spelled = [written[start:end] for start, end in places]
+    known = _read(spelled)
+    found: list[Finding] = []
+    add = found.append
+    for (start, end), token in zip(places, spelled, strict=True):
+        hits = known[token]
+        if not hits:
+            continue
+        if hits[0][0] is IP and not hits[0][4] and _is_version(image.lower, start):
+            hits = hits[1:]
+        if end - start >= tokens.MAX_AHEAD and view[end : end + 1] not in b" ":
+            hits = tuple(_cut(hit, end - start) for hit in hits)
+        for kind, value, begin, stop, flags, more in hits:
+            add(make(Finding, (kind, value, start + begin, start + stop, flags, more)))
+    return _lead_back(text, refanged, found) if refanged.changed else found
 
 
-def _cut(hit: Hit, end: int) -> Hit:
+def _read(spelled: list[str]) -> dict[str, tuple[Raw, ...]]:
+    """Read each token once: the plain ones first, which keeps the processor's caches warm."""
+    known = {token: tokens.plain(token) for token in dict.fromkeys(spelled)}
+    for token, hits in known.items():
+        if not hits:
+            known[token] = tokens.odd(token)
+    return known
+
+
+def _cut(hit: Raw, end: int) -> Raw:
     """Flag *hit* if it reaches *end*, where a token was cut for its length."""
-    return hit._replace(flags=hit.flags | _TRUNCATED) if hit.end == end else hit
+    kind, value, start, stop, flags, more = hit
+    return kind, value, start, stop, flags | _TRUNCATED if stop == end else flags, more
 
 
 def _places(view: bytes) -> list[tuple[int, int]]:
@@ -120,6 +122,7 @@ def _places(view: bytes) -> list[tuple[int, int]]:
     for sign, pattern in _RARE:
         if sign in view:
             places += _rare(view, pattern)
+            places.sort()
     return places
 
 
@@ -154,36 +157,31 @@ def _is_version(lower: bytes, start: int) -> bool:
     return not before[: -len(word)][-1:].isalnum()
 
 
-def _placed(found: Iterable[_Found]) -> list[Finding]:
-    return [
-        make(Finding, (kind, value, at + start, at + end, flags, more))
-        for hits, at, _ in found
-        for kind, value, start, end, flags, more in hits
-    ]
-
-
-def _lead_back(text: str, refanged: Refanged, found: Iterable[_Found]) -> list[Finding]:
-    """Place *found* in the original *text*."""
+def _lead_back(text: str, refanged: Refanged, found: list[Finding]) -> list[Finding]:
+    """Place *found*, which ascend nearly, in the original *text*."""
     new, old, folded = refanged.new, refanged.old, refanged.folded
     placed: list[Finding] = []
     add = placed.append
-    for hits, at, stop in found:
-        first = bisect_right(new, at) - 1
-        if folded or first & 1 or bisect_left(new, stop, first) > first + 1:
-            for hit in hits:
-                add(_led_back(text, refanged, hit, at))
-            continue
-        # nothing was rewritten here: one step back for all
-        shift = at + old[first] - new[first]
-        for kind, value, start, end, flags, more in hits:
+    cut, last = 0, len(new) - 1
+    for finding in found:
+        kind, value, start, end, flags, more = finding
+        while cut and new[cut] > start:
+            cut -= 1
+        while cut < last and new[cut + 1] <= start:
+            cut += 1
+        if folded or cut & 1 or (cut < last and new[cut + 1] < end):
+            add(_led_back(text, refanged, finding))
+        else:
+            # nothing was rewritten here
+            shift = old[cut] - new[cut]
             add(make(Finding, (kind, value, start + shift, end + shift, flags, more)))
     return placed
 
 
-def _led_back(text: str, refanged: Refanged, hit: Hit, at: int) -> Finding:
+def _led_back(text: str, refanged: Refanged, hit: Raw) -> Finding:
     """Place *hit* in the original *text*; what is written differently there was defanged."""
     kind, value, start, end, flags, more = hit
-    begin, stop = refanged.span(at + start, at + end)
-    if text[begin:stop] != refanged.text[at + start : at + end]:
+    begin, stop = refanged.span(start, end)
+    if text[begin:stop] != refanged.text[start:end]:
         flags |= _DEFANGED
     return make(Finding, (kind, value, begin, stop, flags, more))

@@ -12,15 +12,16 @@ from typing import TYPE_CHECKING
 from urllib.parse import unquote
 
 from tqimap_processor.extract import hosts, names, urls
-from tqimap_processor.extract.addresses import quad
+from tqimap_processor.extract.addresses import ipv4_flags, quad
 from tqimap_processor.extract.finding import (
     EMAIL,
     FILENAME,
+    FQDN,
     IP,
     NO_FLAGS,
     URL,
     Hit,
-    make,
+    Raw,
 )
 from tqimap_processor.extract.tlds import BOTH_TLDS, FILE_TLDS, IANA, METHODS, TLDS
 
@@ -33,109 +34,117 @@ if TYPE_CHECKING:
 MAX_BACK = 512
 MAX_AHEAD = 2560
 _MAX_LOCAL, _MAX_PORT = 64, 5
-# the host and its last label, the port, the tail
-_URL = re.compile(
-    r"https?://((?:[a-z0-9-]++\.)+([a-z]++|\d++))(?::(\d{1,5}))?"
-    r"(/(?:[A-Za-z0-9_~%/=+-]++|[.:#?&](?=[A-Za-z0-9_=/%-]))*)?"
+# scheme or local part; the host and its last label, the port, the tail
+_PLAIN = re.compile(
+    r"(?:https?://|[a-z0-9][a-z0-9_+.-]*+(?<!\.)@)?((?:[a-z0-9-]++\.)+([a-z]++|\d++))"
+    r"(?::(\d{1,5}))?(/[A-Za-z0-9_~%/=+.:#?&-]*+(?<![.:#?&]))?"
 )
-_MAIL = re.compile(r"[a-z0-9][a-z0-9_+.-]*+(?<!\.)@((?:[a-z0-9-]++\.)+([a-z]++))")
-_NAME = re.compile(r"(?:[a-z0-9-]++\.)+([a-z]++)")
 _ENCODED = re.compile(r"(?:https?|ftp)%3[aA]%2[fF]%2[fF][^\s&,;]+")
 # a path on the same host: whatever looks like a name in it is a file
 _LOCAL_PATH = re.compile(r"/(?![/\d\[])[^@,;()\[\]]*+$")
 _FILE = re.compile(r"[A-Za-z0-9_-]{1,128}\.[a-z0-9]{1,16}")
 # last labels that leave no doubt; com only unless a file's extension stands before it
 _SETTLED = (IANA - BOTH_TLDS - FILE_TLDS - METHODS - names.EXTENSIONS) | {"com"}
+# and these are nothing else, whatever stands before them
+_CLEAR = (_SETTLED & names.PLAIN_TLDS) - {"com"}
+_ORDINARY = TLDS - hosts.RESERVED
 _FILES = names.EXTENSIONS - TLDS
-_SCHEME_HERE = re.compile(r"(?<![A-Za-z])" + urls.SCHEME.pattern, re.IGNORECASE)
+_LETTERS = re.compile(r"[A-Za-z]{2,6}[45]?\Z")
 
 
-def read(token: str) -> tuple[Hit, ...]:
+def read(token: str) -> tuple[Raw, ...]:
     """Return the hits of *token* in the order of their places."""
-    if "://" in token:
-        return _url(token) or tuple(_mixed(token))
-    if token[0] == "/" and _LOCAL_PATH.match(token):
-        return ()
-    if "," in token:
-        return tuple(_encoded(token) or _columns(token))
-    return _simple(token) or tuple(_encoded(token) or names.find(token, 0, len(token)))
+    return plain(token) or odd(token)
 
 
-def _simple(token: str) -> tuple[Hit, ...]:
-    """Return what *token* is as a whole: an address, a domain or a file."""
-    if "@" in token:
-        return _mail(token)
-    if token[-1:].isdecimal():
-        return _endpoint(token) or _file(token)
-    return _name(token)
+def plain(token: str) -> tuple[Raw, ...]:
+    """Return the hits of *token* if it is one plain value as a whole, in lower case.
 
-
-def _url(token: str) -> tuple[Hit, ...]:
-    """Return URL and host of *token*, if it is a plain URL as a whole and no wrapper."""
-    match = _URL.fullmatch(token)
-    if not match:
+    That is: a URL that wraps no other, an e-mail address, an IPv4 address with or without a port,
+    a domain whose last label is nothing else.
+    """
+    if token[0] <= "9" >= token[-1] and (endpoint := _endpoint(token)):
+        return endpoint
+    match = _PLAIN.fullmatch(token)
+    if match is None:
         return ()
     host, last, port, tail = match.groups()
-    if tail and ("ttp" in tail or "TTP" in tail):
+    if not (last in _ORDINARY and hosts.is_ordinary(host)) and quad(host) is None:
         return ()
-    judged = hosts.plain(host, last)
-    if judged is None:
+    begin = match.start(1)
+    if begin and token[begin - 1] == "/":
+        return _url(token, host, begin, port, tail)
+    if tail:
         return ()
-    kind, flags, attributes = judged
-    inside = flags | urls.IN_URL if flags else urls.IN_URL
-    start, stop = match.span(1)
-    return (
-        make(Hit, (URL, token, 0, len(token), flags, (("Port", port),) if port else ())),
-        make(Hit, (kind, host, start, stop, inside, attributes)),
-    )
+    return _mail(token, host, begin) if begin else _name(host, last, port)
 
 
-def _mail(token: str) -> tuple[Hit, ...]:
-    """Return address and domain of *token*, if it is a plain e-mail address as a whole."""
-    match = _MAIL.fullmatch(token)
-    judged = hosts.plain(match[1], match[2]) if match else None
-    if match is None or judged is None:
-        return ()
-    start, size = match.start(1), len(token)
-    if start > _MAX_LOCAL + 1 or ".." in token:
-        return ()
-    kind, flags, attributes = judged
-    inside = flags | names.IN_ADDRESS if flags else names.IN_ADDRESS
-    return (
-        make(Hit, (EMAIL, token, 0, size, flags, attributes)),
-        make(Hit, (kind, match[1], start, size, inside, attributes)),
-    )
-
-
-def _endpoint(token: str) -> tuple[Hit, ...]:
-    """Return the one IPv4 address that *token* is, perhaps with a port."""
+def _endpoint(token: str) -> tuple[Raw, ...]:
+    """Return the IPv4 address that *token* is, perhaps with a port."""
     address, colon, port = token.partition(":")
     flags = quad(address)
     if flags is None:
         return ()
     if not colon:
-        return (make(Hit, (IP, token, 0, len(token), flags, ())),)
+        return ((IP, token, 0, len(token), flags, ()),)
     if len(port) > _MAX_PORT or not port.isdecimal():
         return ()
-    return (make(Hit, (IP, address, 0, len(address), flags, (("Port", port),))),)
+    return ((IP, address, 0, len(address), flags, (("Port", port),)),)
 
 
-def _name(token: str) -> tuple[Hit, ...]:
-    """Return the one domain or file that *token* is, if its last label settles that."""
-    match = _NAME.fullmatch(token)
-    if match and match[1] in _SETTLED and (judged := hosts.plain(token, match[1])):
-        labels = token.split(".")
-        if labels[0] in names.CODE or (match[1] == "com" and labels[-2] in names.EXTENSIONS):
+def _url(token: str, host: str, begin: int, port: str | None, tail: str | None) -> tuple[Raw, ...]:
+    """Return the URL that *token* is, and its *host*, which begins at *begin*."""
+    # the target of a wrapper begins with http or ftp
+    if tail and ("tp" in tail or "TP" in tail):
+        return ()
+    more = (("Port", port),) if port else ()
+    size, stop = len(token), begin + len(host)
+    if host[-1] > "9":
+        return (
+            (URL, token, 0, size, NO_FLAGS, more),
+            (FQDN, host, begin, stop, urls.IN_URL, ()),
+        )
+    flags = ipv4_flags(host)
+    return (URL, token, 0, size, flags, more), (IP, host, begin, stop, flags | urls.IN_URL, ())
+
+
+def _mail(token: str, host: str, begin: int) -> tuple[Raw, ...]:
+    """Return the address that *token* is, and its domain *host*, which begins at *begin*."""
+    size = len(token)
+    if begin > _MAX_LOCAL + 1 or token[-1] <= "9" or ".." in token:
+        return ()
+    return (
+        (EMAIL, token, 0, size, NO_FLAGS, ()),
+        (FQDN, host, begin, size, names.IN_ADDRESS, ()),
+    )
+
+
+def _name(host: str, last: str, port: str | None) -> tuple[Raw, ...]:
+    """Return the domain *host* if *last*, its last label, settles that it is one."""
+    if last not in _CLEAR:
+        if last == "com":
+            if host[:-4].rpartition(".")[2] in names.EXTENSIONS:
+                return ()
+        elif last not in _SETTLED or host[: host.index(".")] in names.CODE:
             return ()
-        kind, flags, attributes = judged
-        return (make(Hit, (kind, token, 0, len(token), flags, attributes)),)
-    return _file(token)
+    return ((FQDN, host, 0, len(host), NO_FLAGS, (("Port", port),) if port else ()),)
 
 
-def _file(token: str) -> tuple[Hit, ...]:
+def odd(token: str) -> tuple[Raw, ...]:
+    """Return the hits of *token*, which is not plain, in the order of their places."""
+    if "://" in token:
+        return tuple(_mixed(token))
+    if token[0] == "/" and _LOCAL_PATH.match(token):
+        return ()
+    if "," in token:
+        return tuple(_encoded(token) or _columns(token))
+    return _file(token) or tuple(_encoded(token) or names.find(token, 0, len(token)))
+
+
+def _file(token: str) -> tuple[Raw, ...]:
     """Return the one file that *token* is, if its extension settles that."""
     if token[token.rfind(".") + 1 :] in _FILES and _FILE.fullmatch(token):
-        return (make(Hit, (FILENAME, token, 0, len(token), NO_FLAGS, ())),)
+        return ((FILENAME, token, 0, len(token), NO_FLAGS, ()),)
     return ()
 
 
@@ -144,16 +153,16 @@ def _encoded(token: str) -> Iterator[Hit] | None:
     return _decoded(token, encoded) if encoded else None
 
 
-def _columns(token: str) -> Iterator[Hit]:
+def _columns(token: str) -> Iterator[Raw]:
     """Yield what the columns of *token* hold."""
     start = 0
     for column in token.split(","):
         end = start + len(column)
         if "." not in column:
             pass
-        elif simple := _simple(column):
+        elif simple := plain(column) or _file(column):
             for kind, value, begin, stop, flags, more in simple:
-                yield make(Hit, (kind, value, start + begin, start + stop, flags, more))
+                yield kind, value, start + begin, start + stop, flags, more
         else:
             yield from names.find(token, start, end)
         start = end + 1
@@ -162,19 +171,30 @@ def _columns(token: str) -> Iterator[Hit]:
 def _decoded(token: str, encoded: re.Match[str]) -> Iterator[Hit]:
     """Yield what the percent-encoded URL *encoded* of *token* holds, and what stands before it."""
     yield from names.find(token, 0, encoded.start())
-    for hit in read(unquote(encoded[0])):
-        yield hit._replace(
-            start=encoded.start(), end=encoded.end(), flags=hit.flags | {"percent-encoded"}
-        )
+    for kind, value, _, _, flags, more in read(unquote(encoded[0])):
+        yield Hit(kind, value, *encoded.span(), flags | {"percent-encoded"}, more)
 
 
-def _mixed(token: str) -> Iterator[Hit]:
+def _mixed(token: str) -> Iterator[Raw]:
     """Walk from scheme to scheme; what lies between is no URL."""
     done = 0
-    for scheme in _SCHEME_HERE.finditer(token):
-        if scheme.start() < done:
-            continue
-        yield from names.find(token, done, scheme.start())
-        done, hits = urls.find(token, scheme.start())
-        yield from hits
-    yield from names.find(token, done, len(token))
+    colon = token.find("://")
+    while colon >= 0:
+        start = _scheme(token, colon)
+        if start >= done:
+            if start > done:
+                yield from names.find(token, done, start)
+            done, hits = urls.find(token, start)
+            yield from hits
+        colon = token.find("://", max(colon + 3, done - 2))
+    if done < len(token):
+        yield from names.find(token, done, len(token))
+
+
+def _scheme(token: str, colon: int) -> int:
+    """Return where the scheme begins whose *colon* it is, or -1."""
+    letters = _LETTERS.search(token, max(0, colon - 7), colon)
+    if letters is None or letters[0].lower() not in urls.SCHEMES:
+        return -1
+    start = letters.start()
+    return -1 if token[max(0, start - 1) : start].isalpha() else start

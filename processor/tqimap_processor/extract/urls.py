@@ -20,6 +20,7 @@ from tqimap_processor.extract.addresses import (
     number_host,
 )
 from tqimap_processor.extract.finding import FQDN, IP, IPV6, URL, Hit
+from tqimap_processor.extract.tlds import words
 
 
 if TYPE_CHECKING:
@@ -29,11 +30,11 @@ if TYPE_CHECKING:
 IN_URL = frozenset({"in-url"})
 _WRAPPER = frozenset({"wrapper"})
 _UNWRAPPED = frozenset({"unwrapped"})
-SCHEME = re.compile(
-    r"(?:https?|ftps?|sftp|tcp|udp|wss?|ldaps?|rmi|smb|ssh|git|telnet|tftp|gopher|socks[45]?|rtsp"
-    r"|dns|iiop|nis|nds|corba)://",
-    re.IGNORECASE,
-)
+SCHEMES = words("""
+    http https ftp ftps sftp tcp udp ws wss ldap ldaps rmi smb ssh git telnet tftp gopher socks4
+    socks5 socks rtsp dns iiop nis nds corba
+""")
+SCHEME = re.compile(rf"(?:{'|'.join(sorted(SCHEMES))})://", re.IGNORECASE)
 _AUTHORITY = re.compile(
     r"(?:([^\s/?#@\[\]]{0,256}(?:@[^\s/?#@\[\]]{0,256}){0,3})@)?"
     r"(\[[0-9A-Fa-f:.%\w]{2,60}\]|[^\s/?#@:\[\]()<>,;!=$&+\\\"']{1,253})(?::(\d{1,5})(?!\w))?"
@@ -45,6 +46,7 @@ _NEXT = re.compile(
     r"|(?:[a-z0-9-]{1,63}\.){1,8}[a-z]{2,24}(?:[;|,]|$))",
     re.IGNORECASE,
 )
+_LISTED = re.compile(r"[,;|)\]]")
 # what stands behind a port and is no path
 _PROTOCOL = re.compile(r"/(?:tcp|udp|tls|ssl|https?)(?![\w/.?#-])", re.IGNORECASE)
 _KEPT_COMMA = re.compile(r"[\d,]+(?:\.\w{1,5})?|[^,]*[/=?&](?!/)[^,]*.*")
@@ -88,9 +90,9 @@ def _end(token: str, authority: int) -> int:
     if back >= 0 and not _BACKSLASHED.fullmatch(token, back, end):
         # the escape of a string literal
         end = back
-    if following := _NEXT.search(token, authority, end):
-        end = following.start()
-    if "," in token:
+    if listed := _LISTED.search(token, authority, end):
+        if following := _NEXT.search(token, listed.start(), end):
+            end = following.start()
         end = _comma(token, authority, end)
     end = _closer(token, authority, end)
     while end > authority and token[end - 1] in _TRAILING:
