@@ -9,6 +9,8 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING
 
+from tqimap_processor.extract.image import sparse
+
 
 if TYPE_CHECKING:
     from tqimap_processor.extract.refanging import Edit
@@ -21,14 +23,12 @@ _INSIDE = (
 )
 # a tag or an aside begins with other characters: nine of ten are refused at the first
 _FIRST = rb"(?=[\[({<\s.,@:/]|d[o0]t|punkt|punto|at[^a-z]|colon|slash|www|tt|xx)"
+# a mail in HTML has a thousand tags
+_TAG = rb"(?!/?[A-Za-z]*+[^A-Za-z>.])"
 _BOTH = {
-    opener: re.compile(re.escape(opener) + _FIRST + _INSIDE, re.IGNORECASE)
-    for opener in (b"[", b"(", b"{", b"<")
+    opener: re.compile(re.escape(opener) + lookahead + _INSIDE, re.IGNORECASE)
+    for opener, lookahead in ((b"[", _FIRST), (b"(", _FIRST), (b"{", _FIRST), (b"<", _TAG + _FIRST))
 }
-# what distinguishes `<.>` from a tag: a mail in HTML has a thousand tags
-_ANGLED = re.compile(
-    rb">(?:(?<=[.@:,\])}]>)|(?<=[oO0][tT]>)|(?<=[<\s][aA][tT]>)|(?<=//>)|(?<=[.@:tT] >))"
-)
 _MEANING = {
     b",": ".", b"dot": ".", b"d0t": ".", b"punkt": ".", b"punto": ".", b"at": "@", b"colon": ":",
     b"slash": "/", b":/": "://", b"xx": "tt",
@@ -45,9 +45,13 @@ _OPENED = re.compile(
     re.IGNORECASE,
 )
 _LABEL = re.compile(rb"\[(?<=\.\[)([\w\xff]{2,12})\](?=\.[\w\xff])")
-_CLOSED = re.compile(rb"\.(?=[\])}])(?<=[\w\xff]\.)(?:\]{1,4}|\){2,4}|\}{1,4})(?=[\w\xff])")
-_CLOSED_WORD = re.compile(rb"dot\](?<=[\w\xff]dot\])(?=[\w\xff])")
-_CLOSED_COLON = re.compile(rb":\](?=//)")
+_CLOSED = {
+    b"]": re.compile(
+        rb"\](?:(?<=[\w\xff](\.)\])\]{0,3}(?=[\w\xff])|(?i:(?<=[\w\xff](dot)\]))(?=[\w\xff])|(?<=(:)\])(?=//))"
+    ),
+    b"}": re.compile(rb"\}(?<=[\w\xff](\.)\})\}{0,3}(?=[\w\xff])"),
+    b")": re.compile(rb"\)(?<=[\w\xff](\.)\))\){1,3}(?=[\w\xff])"),
+}
 _CARET = re.compile(rb"\^\.(?<=[\w\xff]\^\.)(?=[\w\xff])")
 _BACKSLASH = re.compile(rb"\\\.(?<=[\w\xff]\\\.)(?=[\w\xff-]++(?!\\(?!\.)))")
 _PATH_BEFORE = re.compile(rb"(?:\\(?!\.)|%)[^\s\"'<>(]*$")
@@ -59,13 +63,13 @@ def find(text: str, image: bytes) -> list[Edit]:
     """Return the edits of *text*, whose image is *image*, in no particular order."""
     edits: list[Edit] = []
     for opener, pattern in _BOTH.items():
-        if opener in image and (opener != b"<" or _ANGLED.search(image)):
-            edits += _closed_both(text, image, pattern)
+        if opener in image:
+            edits += _closed_both(text, image, opener, pattern)
     if b"[" in image:
         edits += _opened(text, image)
-    if b"]" in image:
-        edits += _plain(image, _CLOSED_WORD, ".") + _plain(image, _CLOSED_COLON, ":")
-    edits += _plain(image, _CLOSED, ".")
+    for closer, pattern in _CLOSED.items():
+        if closer in image:
+            edits += _closed(image, closer, pattern)
     if b"^" in image:
         edits += _plain(image, _CARET, ".")
     if b"\\" in image:
@@ -77,10 +81,19 @@ def _plain(image: bytes, pattern: re.Pattern[bytes], by: str) -> list[Edit]:
     return [(match.start(), match.end(), by) for match in pattern.finditer(image)]
 
 
-def _closed_both(text: str, image: bytes, pattern: re.Pattern[bytes]) -> list[Edit]:
+def _closed(image: bytes, closer: bytes, pattern: re.Pattern[bytes]) -> list[Edit]:
+    """Return the edits for what only has its closing bracket."""
+    return [
+        (match.start(match.lastindex), match.end(), ":" if match[match.lastindex] == b":" else ".")
+        for match in sparse(pattern, image, closer)
+        if match.lastindex
+    ]
+
+
+def _closed_both(text: str, image: bytes, opener: bytes, pattern: re.Pattern[bytes]) -> list[Edit]:
     edits: list[Edit] = []
     size = len(image)
-    for match in pattern.finditer(image):
+    for match in sparse(pattern, image, opener):
         start, end = match.span()
         inside = match[1]
         if inside != b".":
@@ -110,21 +123,21 @@ def _widen(text: str, start: int, end: int) -> tuple[int, int]:
 
 def _opened(text: str, image: bytes) -> list[Edit]:
     edits: list[Edit] = []
-    for match in _OPENED.finditer(image):
+    for match in sparse(_OPENED, image, b"["):
         start = match.start()
         if start and (text[start - 1].isalnum() or text[start - 1] in "])"):
             inside = match[1].lower().decode()
             edits.append((start, match.end(), "." if inside.startswith("dot") else inside))
     return edits + [
         (match.start(), match.end(), text[match.start(1) : match.end(1)])
-        for match in _LABEL.finditer(image)
+        for match in sparse(_LABEL, image, b"[")
     ]
 
 
 def _backslashed(image: bytes) -> list[Edit]:
     edits: list[Edit] = []
     done = 0
-    for match in _BACKSLASH.finditer(image):
+    for match in sparse(_BACKSLASH, image, b"\\"):
         start = match.start()
         # what stands before the last one was looked at then
         if not _PATH_BEFORE.search(image, max(done, start - 64), start):

@@ -9,16 +9,13 @@ import re
 from hashlib import sha256
 from typing import TYPE_CHECKING
 
-from tqimap_processor.extract.finding import STRING, Hit
+from tqimap_processor.extract.finding import STRING, Raw
 
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
-
     from tqimap_processor.extract.image import Image
 
 
-_RUN = re.compile(rb"a+")
 _LONGEST = 106
 _BASE58 = "123456789ABCDEFGHJKLMNPQRSTUVWXYZabcdefghijkmnopqrstuvwxyz"
 _DIGITS = {letter: at for at, letter in enumerate(_BASE58)}
@@ -42,20 +39,13 @@ _FIRST = b"bBlL"
 _PREFIXES = ("bc1", "ltc")
 
 
-def find(_text: str, image: Image) -> Iterator[Hit]:
-    """Yield the hits of the whole text whose image is *image*, with places in it."""
-    view = image.alnums()
-    at = view.find(b"a" * 26)
-    while at >= 0:
-        run = _RUN.match(view, at)
-        end = run.end() if run else at + 26
-        size = end - at
-        # the digests go here
-        fits = size <= _MAX_SHORT or size in _SIZES or image.bytes[at] in _FIRST
-        if fits and size <= _LONGEST and (coin := _coin(word := image.bytes[at:end].decode())):
-            flag = "coin-" + coin.lower()
-            yield Hit(STRING, word, at, end, frozenset({flag}), (("Coin", coin),))
-        at = view.find(b"a" * 26, end)
+def find(image: Image, start: int, end: int) -> Raw | None:
+    """Return the address that the run of letters and digits [*start*, *end*) is, or None."""
+    size = end - start
+    fits = size <= _MAX_SHORT or size in _SIZES or image.bytes[start] in _FIRST
+    if not fits or size > _LONGEST or not (coin := _coin(word := image.bytes[start:end].decode())):
+        return None
+    return STRING, word, start, end, frozenset({"coin-" + coin.lower()}), (("Coin", coin),)
 
 
 def _coin(word: str) -> str | None:

@@ -8,26 +8,28 @@ from typing import TYPE_CHECKING
 from tqimap_processor.extract.finding import (
     FUZZY,
     MD5,
+    NO_FLAGS,
     SERIAL,
     SHA1,
     SHA256,
     SHA384,
     SHA512,
     Hit,
+    Raw,
 )
+from tqimap_processor.extract.image import LETTER
 
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
-
     from tqimap_processor.extract.image import Image
 
 
 # JARM's is the only length that no digest has: without its label it is none
 _JARM = 62
-_TYPES = {_JARM: FUZZY, 32: MD5, 40: SHA1, 64: SHA256, 96: SHA384, 128: SHA512}
-_RUN = re.compile(rb"h+")
-_JOINING = frozenset(b"0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz\xff")
+_TLSH = 72
+_TYPES = {_JARM: FUZZY, _TLSH: FUZZY, 32: MD5, 40: SHA1, 64: SHA256, 96: SHA384, 128: SHA512}
+_HEX = b"0123456789ABCDEFabcdef"
+_LETTER = LETTER[0]
 # how far back a word may stand that says which hash this is
 _CONTEXT = 40
 _SAID = re.compile(
@@ -41,33 +43,35 @@ _BETWEEN = b"\"' \t\r\n\v\f:=|#*()-"
 _ENDS = (b"hash", b"ja3", b"ja3s", b"jarm", b"print", b"serial", b"number", b"no", b"no.")
 
 
-def find(_text: str, image: Image) -> Iterator[Hit]:
-    """Yield the hits of the whole text whose image is *image*, with places in it."""
-    view = image.hexes()
-    at = view.find(b"h" * 32)
-    while at >= 0:
-        run = _RUN.match(view, at)
-        end = run.end() if run else at + 32
-        if (kind := _TYPES.get(end - at)) and _alone(image.bytes, at, end):
-            hit = _hit(image, kind, at, end)
-            if hit is not None:
-                yield hit
-        at = view.find(b"h" * 32, end)
+def find(image: Image, start: int, end: int) -> Raw | None:
+    """Return the hash that the run of letters and digits [*start*, *end*) is, or None."""
+    kind = _TYPES.get(end - start)
+    if kind is None:
+        return None
+    text = image.bytes
+    if (start and text[start - 1] == _LETTER) or text[end : end + 1] == LETTER:
+        return None
+    if text[start:end].translate(None, _HEX):
+        return _tlsh(text, start, end) if end - start == _TLSH else None
+    return _hit(image, kind, start, end)
 
 
-def _alone(text: bytes, start: int, end: int) -> bool:
-    before = start > 0 and text[start - 1] in _JOINING
-    return not (before or (end < len(text) and text[end] in _JOINING))
+def _tlsh(text: bytes, start: int, end: int) -> Raw | None:
+    """Return the locality-sensitive hash that is `T1` and seventy digits in upper case."""
+    word = text[start:end]
+    if word[:2] != b"T1" or word[2:].translate(None, _HEX) or not word.isupper():
+        return None
+    return FUZZY, word.decode(), start, end, NO_FLAGS, (("Algorithm", "TLSH"),)
 
 
-def _hit(image: Image, kind: str, start: int, end: int) -> Hit | None:
+def _hit(image: Image, kind: str, start: int, end: int) -> Raw | None:
     value = image.lower[start:end].decode()
     before = image.lower[max(0, start - _CONTEXT) : start]
     # cheap, and settles nearly all
     ends = before.rstrip(_BETWEEN).endswith(_ENDS)
     said = _SAID.search(before) if ends else None
     if said is None:
-        return None if kind is FUZZY else Hit(kind, value, start, end)
+        return None if kind is FUZZY else (kind, value, start, end, NO_FLAGS, ())
     word = re.sub(r"[ _-]", "", said[1].decode())
     if word.startswith(("imphash", "importhash")):
         return Hit(FUZZY, value, start, end, frozenset({"labelled"}), (("Algorithm", "imphash"),))

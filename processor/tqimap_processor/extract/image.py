@@ -9,6 +9,12 @@ from __future__ import annotations
 
 import codecs
 from functools import lru_cache
+from typing import TYPE_CHECKING
+
+
+if TYPE_CHECKING:
+    import re
+    from collections.abc import Iterator
 
 
 LETTER = b"\xff"
@@ -37,8 +43,12 @@ _BREAKS = (
 # they end a token, whatever it is: blanks, quotes, brackets that no URL holds
 _HARD = bytes(range(33)) + b"<>\"`|^'\x7f"
 _SEPARATORS = bytes(32 if byte in _HARD or byte == INVISIBLE[0] else byte for byte in range(256))
-_HEXES = bytes(104 if chr(byte) in "0123456789abcdefABCDEF" else 32 for byte in range(256))
 _ALNUMS = bytes(97 if byte < 128 and chr(byte).isalnum() else 32 for byte in range(256))
+# the shortest digest has 32, the shortest address of a coin 26
+MIN_RUN = 26
+_RUN = b"a" * MIN_RUN
+# from so many on the engine's own search is as quick
+_SPARSE = 100
 _FOLD = bytes(_MEANT.get(bytes([byte]), bytes([byte]))[0] for byte in range(256))
 _PLAIN = dict(
     zip(map(ord, "".join(_ALIKE.values())), "....@@:///", strict=True),
@@ -91,13 +101,31 @@ class Image:
         # hard separators are spaces here
         self.tokens = image.translate(_SEPARATORS)
 
-    def hexes(self) -> bytes:
-        """Return the view where `h` stands for a hexadecimal digit and a space for the rest."""
-        return self.bytes.translate(_HEXES)
+    def runs(self) -> Iterator[tuple[int, int]]:
+        """Yield where runs of at least MIN_RUN ASCII letters and digits begin and end."""
+        view = self.bytes.translate(_ALNUMS)
+        at = view.find(_RUN)
+        while at >= 0:
+            end = view.find(b" ", at + MIN_RUN)
+            if end < 0:
+                end = len(view)
+            yield at, end
+            at = view.find(_RUN, end)
 
-    def alnums(self) -> bytes:
-        """Return the view where `a` stands for an ASCII letter or digit, a space for the rest."""
-        return self.bytes.translate(_ALNUMS)
+
+def sparse(pattern: re.Pattern[bytes], scanned: bytes, sign: bytes) -> Iterator[re.Match[bytes]]:
+    """Yield the matches of *pattern*, all of which begin with the byte *sign*.
+
+    As long as the byte is rare, jumping to it costs a tenth of what the engine's own search does.
+    """
+    at = scanned.find(sign)
+    for _ in range(_SPARSE):
+        if at < 0:
+            return
+        if match := pattern.match(scanned, at):
+            yield match
+        at = scanned.find(sign, match.end() if match else at + 1)
+    yield from pattern.finditer(scanned, at) if at >= 0 else ()
 
 
 def encode(text: str) -> bytes:

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 _LABELLED = frozenset({"labelled"})
 _AGENT = re.compile(r"[\"']?[ \t]*[:=][ \t]*[\"']?([^\r\n\"'<>|]{3,400})", re.ASCII)
-_MOZILLA = re.compile(r"Mozilla/\d\.\d(?:[A-Za-z0-9()/;:.,_+@\[\]-]++| (?!Mozilla/))*")
+_MOZILLA = re.compile(r"Mozilla/\d\.\d[A-Za-z0-9()/;:.,_+@\[\] -]*+")
 _MAX_AGENT = 412
 _MUTEX = re.compile(
     r"(?:es|ex)?(?:[ _-]?(?:name|object))?[\"']?[ \t]{0,4}(?:[:=][ \t]{0,4}|(?=[\"\u201c'`]))"
@@ -54,8 +54,9 @@ def _browsers(text: str, image: bytes) -> Iterator[Hit]:
     done = 0
     for at in _places(image, b"Mozilla/"):
         if at >= done and (match := _MOZILLA.match(text, at, at + _MAX_AGENT)):
-            value = match[0].rstrip(" ,;:.-[")
-            done = match.end()
+            # another one may begin behind it
+            value = match[0].partition(" Mozilla/")[0].rstrip(" ,;:.-[")
+            done = at + len(value)
             yield Hit(USER_AGENT, value, at, at + len(value))
 
 

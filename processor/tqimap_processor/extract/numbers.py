@@ -22,26 +22,28 @@ _V6 = re.compile(
 )
 _V6_BEHIND = re.compile(rb"(?:%[A-Za-z0-9]{1,15})?(?:/(\d{1,3}))?")
 _HEX_MAC = re.compile(rb"-(?=[0-9A-Fa-f]{2}-[0-9A-Fa-f]{2}-[0-9A-Fa-f]{2}-[0-9A-Fa-f]{2})")
+_MAC_SIZE = 17
 _WORD = re.compile(rb"[\w\xff]")
 _CVE = re.compile(
     rb"cve(?:-id)?[- _:#]{1,3}((?:19|20|2[1-9])\d\d|1[0-8]\d\d)[- _]{1,2}(\d{4,7})(?!\d)"
 )
-_ASN = re.compile(rb"AS(?:[nN](?:[ :#-]| ?: ?)?|[ :#-])?(?=\d)")
-_ASN_LOWER = re.compile(rb"as(?:n[ :#-]?)?(?=\d)")
+_ASN = re.compile(rb"as(?:n(?: ?: ?|[ #-])?|[ :#-])?(?=\d)")
 _ASN_NUMBER = re.compile(rb"(\d{1,10})(?![\w\xff.-]|\.\d)")
 _SSDEEP = re.compile(rb":(?<=\d:)(?=[A-Za-z0-9+/]{6,148}+:)")
 _SSDEEP_BODY = re.compile(rb":[A-Za-z0-9+/]{6,148}+:[A-Za-z0-9+/]{3,148}+")
-_TLSH = re.compile(rb"T1[0-9A-F]{70}(?![0-9A-Za-z])")
+_ASN_LOWER = frozenset({b"as", b"asn", b"asn ", b"asn:", b"asn#", b"asn-"})
 MAX_ASN = 2**32 - 1
 
 
-def find(_text: str, image: Image) -> Iterator[Hit]:
-    """Yield the hits of the whole text whose image is *image*, with places in it."""
-    yield from _colons(image.bytes)
-    yield from _dashes(image.bytes)
+def find(image: Image) -> Iterator[Hit]:
+    """Yield the hits of the whole text, with places in it."""
+    if b":" in image.bytes:
+        yield from _colons(image.bytes)
+        yield from _fuzzy(image.bytes)
+    if b"-" in image.bytes:
+        yield from _dashes(image.bytes)
     yield from _cves(image.lower)
-    yield from _asns(image.bytes)
-    yield from _fuzzy(image.bytes)
+    yield from _asns(image)
 
 
 def _colons(text: bytes) -> Iterator[Hit]:
@@ -92,16 +94,16 @@ def _colon_run(text: bytes, start: int, run: re.Match[bytes]) -> Iterator[Hit]:
 def _dashes(text: bytes) -> Iterator[Hit]:
     for dash in _HEX_MAC.finditer(text):
         start = dash.start() - 2
-        if text[max(0, start - 1) : start] == b"-":
-            continue
-        spelled = text[max(0, start) : start + 17].decode("latin-1")
-        if start < 0 or not (address := mac(spelled)):
-            continue
-        before, after = text[start - 1 : start] if start else b"", text[start + 17 : start + 18]
-        if not (before and (_WORD.match(before) or before == b"-")) and not (
-            after and (_WORD.match(after) or after == b"-")
-        ):
-            yield Hit(MAC, address, start, start + 17)
+        if start >= 0 and _stands_alone(text, start, end := start + _MAC_SIZE):
+            address = mac(text[start:end].decode("latin-1"))
+            if address:
+                yield Hit(MAC, address, start, end)
+
+
+def _stands_alone(text: bytes, start: int, end: int) -> bool:
+    """Say whether neither a letter or digit nor another hyphen is beside [*start*, *end*)."""
+    before, after = text[start - 1 : start] if start else b"", text[end : end + 1]
+    return not any(side == b"-" or _WORD.match(side) for side in (before, after))
 
 
 def _cves(lower: bytes) -> Iterator[Hit]:
@@ -111,14 +113,19 @@ def _cves(lower: bytes) -> Iterator[Hit]:
             yield Hit(CVE, value, match.start(), match.end())
 
 
-def _asns(text: bytes) -> Iterator[Hit]:
-    for pattern in (_ASN, _ASN_LOWER):
-        for match in pattern.finditer(text):
-            if match.start() and _WORD.match(text, match.start() - 1):
-                continue
-            number = _ASN_NUMBER.match(text, match.end())
-            if number and 0 < int(number[1]) <= MAX_ASN:
-                yield Hit(ASN, f"AS{int(number[1])}", match.start(), number.end())
+def _asns(image: Image) -> Iterator[Hit]:
+    text = image.bytes
+    for match in _ASN.finditer(image.lower):
+        start, end = match.span()
+        if start and _WORD.match(text, start - 1):
+            continue
+        spelled = text[start : start + 2]
+        # `as 5` is English
+        if spelled != b"AS" and (spelled != b"as" or match[0] not in _ASN_LOWER):
+            continue
+        number = _ASN_NUMBER.match(text, end)
+        if number and 0 < int(number[1]) <= MAX_ASN:
+            yield Hit(ASN, f"AS{int(number[1])}", start, number.end())
 
 
 def _fuzzy(text: bytes) -> Iterator[Hit]:
@@ -134,6 +141,3 @@ def _fuzzy(text: bytes) -> Iterator[Hit]:
         if size % 3 == 0 and (size // 3).bit_count() == 1:
             yield Hit(FUZZY, text[start : body.end()].decode(), start, body.end(), NO_FLAGS,
                       (("Algorithm", "ssdeep"),))  # fmt: skip
-    for match in _TLSH.finditer(text):
-        if not (match.start() and _WORD.match(text, match.start() - 1)):
-            yield Hit(FUZZY, match[0].decode(), *match.span(), NO_FLAGS, (("Algorithm", "TLSH"),))

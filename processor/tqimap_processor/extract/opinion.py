@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING
 
 from tqimap_processor.extract import tokens
 from tqimap_processor.extract.finding import EMAIL, URL, Finding
+from tqimap_processor.extract.image import sparse
 
 
 if TYPE_CHECKING:
@@ -76,7 +77,9 @@ def find(text: str, refanged: Refanged, placed: Sequence[Finding]) -> Iterator[F
 def _unexplained(image: bytes) -> Iterator[int]:
     for sign, pattern in _LEFT:
         if sign in image:
-            yield from (match.start() for match in islice(pattern.finditer(image), MAX_CANDIDATES))
+            yield from (
+                match.start() for match in islice(sparse(pattern, image, sign), MAX_CANDIDATES)
+            )
 
 
 def _covered(placed: Sequence[Finding], starts: list[int], position: int) -> bool:

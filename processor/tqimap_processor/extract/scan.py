@@ -37,6 +37,8 @@ _VERSIONS = tuple(
 )  # fmt: skip
 _LAST = frozenset(word[-1] for word in _VERSIONS)
 _start = itemgetter(2)
+# where a token begins and ends, and its hits
+_Found = tuple[int, int, tuple[Raw, ...]]
 
 
 def extract(text: str) -> Sequence[Finding]:
@@ -44,7 +46,11 @@ def extract(text: str) -> Sequence[Finding]:
     refanged = Refanged(text)
     image = Image(refanged.image)
     placed = _tokens(text, refanged, image)
-    placed += _whole(text, refanged, image)
+    whole = _whole(refanged.text, image)
+    if refanged.changed:
+        placed += [_led_back(text, refanged, hit) for hit in whole]
+    else:
+        placed += [make(Finding, hit) for hit in whole]
     placed.sort(key=_start)
     if more := list(opinion.find(text, refanged, placed)):
         placed = sorted(placed + more, key=_start)
@@ -64,11 +70,14 @@ def refang(text: str) -> str:
     return Refanged(text).text
 
 
-def _whole(text: str, refanged: Refanged, image: Image) -> Iterator[Finding]:
+def _whole(text: str, image: Image) -> Iterator[Raw]:
     """Yield what is told by more than one token."""
-    for scanner in (numbers, hashes, coins, paths, labels):
-        for hit in scanner.find(refanged.text, image):
-            yield _led_back(text, refanged, hit) if refanged.changed else make(Finding, hit)
+    yield from numbers.find(image)
+    for start, end in image.runs():
+        if run := hashes.find(image, start, end) or coins.find(image, start, end):
+            yield run
+    yield from paths.find(text, image)
+    yield from labels.find(text, image)
 
 
 def _tokens(text: str, refanged: Refanged, image: Image) -> list[Finding]:
@@ -77,8 +86,7 @@ def _tokens(text: str, refanged: Refanged, image: Image) -> list[Finding]:
     places = _places(view)
     spelled = [written[start:end] for start, end in places]
     known = _read(spelled)
-    found: list[Finding] = []
-    add = found.append
+    found: list[_Found] = []
     for (start, end), token in zip(places, spelled, strict=True):
         hits = known[token]
         if not hits:
@@ -87,9 +95,14 @@ def _tokens(text: str, refanged: Refanged, image: Image) -> list[Finding]:
             hits = hits[1:]
         if end - start >= tokens.MAX_AHEAD and view[end : end + 1] not in b" ":
             hits = tuple(_cut(hit, end - start) for hit in hits)
-        for kind, value, begin, stop, flags, more in hits:
-            add(make(Finding, (kind, value, start + begin, start + stop, flags, more)))
-    return _lead_back(text, refanged, found) if refanged.changed else found
+        found.append((start, end, hits))
+    if refanged.changed:
+        return _lead_back(text, refanged, found)
+    return [
+        make(Finding, (kind, value, at + start, at + end, flags, more))
+        for at, _, hits in found
+        for kind, value, start, end, flags, more in hits
+    ]
 
 
 def _read(spelled: list[str]) -> dict[str, tuple[Raw, ...]]:
@@ -157,31 +170,33 @@ def _is_version(lower: bytes, start: int) -> bool:
     return not before[: -len(word)][-1:].isalnum()
 
 
-def _lead_back(text: str, refanged: Refanged, found: list[Finding]) -> list[Finding]:
-    """Place *found*, which ascend nearly, in the original *text*."""
+def _lead_back(text: str, refanged: Refanged, found: list[_Found]) -> list[Finding]:
+    """Place *found* in the original *text*."""
     new, old, folded = refanged.new, refanged.old, refanged.folded
     placed: list[Finding] = []
-    add = placed.append
     cut, last = 0, len(new) - 1
-    for finding in found:
-        kind, value, start, end, flags, more = finding
-        while cut and new[cut] > start:
-            cut -= 1
-        while cut < last and new[cut + 1] <= start:
+    for at, stop, hits in found:
+        while cut < last and new[cut + 1] <= at:
             cut += 1
-        if folded or cut & 1 or (cut < last and new[cut + 1] < end):
-            add(_led_back(text, refanged, finding))
+        if folded or cut & 1 or (cut < last and new[cut + 1] < stop):
+            placed += [_led_back(text, refanged, hit, at) for hit in hits]
         else:
             # nothing was rewritten here
-            shift = old[cut] - new[cut]
-            add(make(Finding, (kind, value, start + shift, end + shift, flags, more)))
+            placed += _placed(hits, at + old[cut] - new[cut])
     return placed
 
 
-def _led_back(text: str, refanged: Refanged, hit: Raw) -> Finding:
+def _placed(hits: tuple[Raw, ...], at: int) -> list[Finding]:
+    return [
+        make(Finding, (kind, value, at + start, at + end, flags, more))
+        for kind, value, start, end, flags, more in hits
+    ]
+
+
+def _led_back(text: str, refanged: Refanged, hit: Raw, at: int = 0) -> Finding:
     """Place *hit* in the original *text*; what is written differently there was defanged."""
     kind, value, start, end, flags, more = hit
-    begin, stop = refanged.span(start, end)
-    if text[begin:stop] != refanged.text[start:end]:
+    begin, stop = refanged.span(at + start, at + end)
+    if text[begin:stop] != refanged.text[at + start : at + end]:
         flags |= _DEFANGED
     return make(Finding, (kind, value, begin, stop, flags, more))

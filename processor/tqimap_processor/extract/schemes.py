@@ -21,6 +21,7 @@ _SCHEME = re.compile(
     rb"(?: {1,2}(?=[\w\xff-]{1,63}\.[\w\xff])|(?=[\w\xff\[]))",
     re.IGNORECASE,
 )
+_ODD = ((b":", _ODD_COLON), (b"_", _ODD_LINE))
 _BACK = 9
 _AHEAD = 72
 _PLAIN = frozenset({b"http://", b"https://", b"ftp://", b"ftps://"})
@@ -29,8 +30,8 @@ _PLAIN = frozenset({b"http://", b"https://", b"ftp://", b"ftps://"})
 def find(image: bytes) -> list[Edit]:
     """Return the edits of the text whose image is *image*, in no particular order."""
     edits: list[Edit] = []
-    for pattern in (_ODD_COLON, _ODD_LINE):
-        for odd in pattern.finditer(image):
+    for sign, pattern in _ODD:
+        for odd in pattern.finditer(image) if sign in image else ():
             at = odd.start()
             match = _SCHEME.search(image, max(0, at - _BACK), at + _AHEAD)
             if match and match.end() > at and match[0].lower() not in _PLAIN:

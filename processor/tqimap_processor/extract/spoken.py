@@ -49,7 +49,9 @@ def find(image: bytes) -> list[Edit]:
         at = lower.find(b"dot", at + 3)
     if spoken:
         edits += _words(image)
-    return edits + _spaced(image) + _commas(image)
+    if b"," in image:
+        edits += _commas(image)
+    return edits + _spaced(image)
 
 
 def _joined(image: bytes, at: int) -> list[Edit]:
