@@ -76,7 +76,9 @@ def number_host(host: str) -> str | None:
     None if it is no number. One to four parts in decimal, 0x or octal: RFC 3986 section 7.4.
     """
     parts = host.split(".")
-    if len(parts) > 4 or not all(re.fullmatch(r"0[xX][0-9A-Fa-f]{1,8}|\d{1,11}", p) for p in parts):
+    if len(parts) > 4 or not all(
+        re.fullmatch(r"0[xX][0-9A-Fa-f]{1,8}|0?\d{1,11}", p) for p in parts
+    ):
         return None
     try:
         numbers = [_number(part) for part in parts]

@@ -16,18 +16,24 @@ if TYPE_CHECKING:
     from tqimap_processor.extract.refanging import Edit
 
 
+def _any_case(*words: str) -> bytes:
+    """Return an alternation of *words* in any case, by sets: the engine looks ahead in these."""
+    spelled = ("".join(f"[{c}{c.upper()}]" if c.isalpha() else c for c in word) for word in words)
+    return "|".join(spelled).encode()
+
+
+_WORDS = _any_case("dot", "d0t", "punkt", "punto", "at", "colon", "slash", "tt", "xx")
 _INSIDE = (
     rb"[\[({<]{0,3}+[\s.]{0,3}?"
-    rb"(\.|,|dot|d0t|punkt|punto|@|at|://|:/|:|//|/|colon|slash|www\.|tt|xx)"
-    rb"[\s.]{0,3}?[\])}>]{1,4}"
+    rb"(\.|,|@|://|:/|:|//|/|[wW]{3}\.|" + _WORDS + rb")[\s.]{0,3}?[\])}>]{1,4}"
 )
 # a tag or an aside begins with other characters: nine of ten are refused at the first
-_FIRST = rb"(?=[\[({<\s.,@:/]|d[o0]t|punkt|punto|at[^a-z]|colon|slash|www|tt|xx)"
+_FIRST = rb"(?=[\[({<\s.,@:/]|[wW]{3}\.|(?:" + _WORDS + rb")[^a-z])"
 # a mail in HTML has a thousand tags
-_TAG = rb"(?!/?[A-Za-z]*+[^A-Za-z>.])"
+_TAG = rb"(?=[\[({<\s.,@:]|//?[\s.>]|[wW]{3}\.|(?:" + _WORDS + rb")[\s.>])"
 _BOTH = {
-    opener: re.compile(re.escape(opener) + lookahead + _INSIDE, re.IGNORECASE)
-    for opener, lookahead in ((b"[", _FIRST), (b"(", _FIRST), (b"{", _FIRST), (b"<", _TAG + _FIRST))
+    opener: re.compile(re.escape(opener) + (_TAG if opener == b"<" else _FIRST) + _INSIDE)
+    for opener in (b"[", b"(", b"{", b"<")
 }
 _MEANING = {
     b",": ".", b"dot": ".", b"d0t": ".", b"punkt": ".", b"punto": ".", b"at": "@", b"colon": ":",
@@ -40,9 +46,8 @@ _JOINED = b"0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz\xff"
 _LEFT = frozenset(_JOINED + b"])}>/:_-*")
 _RIGHT = frozenset(_JOINED + b"[({</:_-?#")
 _OPENED = re.compile(
-    rb"\[\[{0,3}+(\.(?=[\w\xff])|dot ?(?=[a-z])|:(?=//)|://?(?=[\w\xff])"
-    rb"|/(?![\w\xff]{1,10}\])(?=[\w\xff]))",
-    re.IGNORECASE,
+    rb"\[\[{0,3}+(\.(?=[\w\xff])|(?i:dot) ?(?=[A-Za-z])|:(?=//)|://?(?=[\w\xff])"
+    rb"|/(?![\w\xff]{1,10}\])(?=[\w\xff]))"
 )
 _LABEL = re.compile(rb"\[(?<=\.\[)([\w\xff]{2,12})\](?=\.[\w\xff])")
 _CLOSED = {

@@ -28,16 +28,6 @@ _EXAMPLES = words("example.com example.net example.org example.edu")
 _NONE: frozenset[str] = frozenset()
 
 
-def is_ordinary(name: str) -> bool:
-    """Say whether the dotted *name* of lower-case letters, digits and hyphens needs no second look.
-
-    Its last label is not looked at.
-    """
-    if "-" in name and ("-." in name or ".-" in name or "xn--" in name or name[0] == "-"):
-        return False
-    return len(name) <= MAX_LABEL and "example." not in name
-
-
 @lru_cache(maxsize=16384)
 def canonical(name: str) -> str | None:
     """Return the A-labels of the host *name* in lower case, or None if it is no domain name."""

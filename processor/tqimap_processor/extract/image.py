@@ -48,7 +48,7 @@ _ALNUMS = bytes(97 if byte < 128 and chr(byte).isalnum() else 32 for byte in ran
 MIN_RUN = 26
 _RUN = b"a" * MIN_RUN
 # from so many on the engine's own search is as quick
-_SPARSE = 100
+_SPARSE = 32
 _FOLD = bytes(_MEANT.get(bytes([byte]), bytes([byte]))[0] for byte in range(256))
 _PLAIN = dict(
     zip(map(ord, "".join(_ALIKE.values())), "....@@:///", strict=True),

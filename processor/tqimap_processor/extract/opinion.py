@@ -17,7 +17,6 @@ from typing import TYPE_CHECKING
 
 from tqimap_processor.extract import tokens
 from tqimap_processor.extract.finding import EMAIL, URL, Finding
-from tqimap_processor.extract.image import sparse
 
 
 if TYPE_CHECKING:
@@ -42,9 +41,8 @@ _LEFT = tuple(
     (sign, re.compile(pattern))
     for sign, pattern in (
         (b"[", rb"\[(?=[ \[]{0,4}+(?:\.|dot|@|at|/)[ \]\w\xff])"),
-        (b".", rb"\.(?<=\w \.)(?=(?:com|net|org|info|ru)\b)"),
-        (b"A", rb"AT (?<=[\w\])] AT )(?=\w)"),
-        (b"D", rb"DOT (?<=[\w\])] DOT )(?=\w)"),
+        (b".", rb"\.(?=(?:com|net|org|info|ru)\b)(?<=\w \.)"),
+        (b"T", rb"T (?:(?<=[\w\])] AT )|(?<=[\w\])] DOT ))(?=\w)"),
         (b"@", rb"@(?<=[\w\])] @) ?(?=[\w.-]{1,63} ?[.\[({])"),
     )
 )
@@ -77,9 +75,7 @@ def find(text: str, refanged: Refanged, placed: Sequence[Finding]) -> Iterator[F
 def _unexplained(image: bytes) -> Iterator[int]:
     for sign, pattern in _LEFT:
         if sign in image:
-            yield from (
-                match.start() for match in islice(sparse(pattern, image, sign), MAX_CANDIDATES)
-            )
+            yield from (match.start() for match in islice(pattern.finditer(image), MAX_CANDIDATES))
 
 
 def _covered(placed: Sequence[Finding], starts: list[int], position: int) -> bool:

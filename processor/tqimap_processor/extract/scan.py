@@ -86,16 +86,16 @@ def _tokens(text: str, refanged: Refanged, image: Image) -> list[Finding]:
     places = _places(view)
     spelled = [written[start:end] for start, end in places]
     known = _read(spelled)
+    most = tokens.MAX_AHEAD
     found: list[_Found] = []
     for (start, end), token in zip(places, spelled, strict=True):
-        hits = known[token]
-        if not hits:
-            continue
-        if hits[0][0] is IP and not hits[0][4] and _is_version(image.lower, start):
-            hits = hits[1:]
-        if end - start >= tokens.MAX_AHEAD and view[end : end + 1] not in b" ":
-            hits = tuple(_cut(hit, end - start) for hit in hits)
-        found.append((start, end, hits))
+        if hits := known[token]:
+            first = hits[0]
+            if first[0] is IP and not first[4] and _is_version(image.lower, start):
+                hits = hits[1:]
+            if end - start >= most and view[end : end + 1] not in b" ":
+                hits = tuple(_cut(hit, end - start) for hit in hits)
+            found.append((start, end, hits))
     if refanged.changed:
         return _lead_back(text, refanged, found)
     return [
@@ -125,8 +125,7 @@ def _places(view: bytes) -> list[tuple[int, int]]:
     places: list[tuple[int, int]] = []
     add, before, most = places.append, view.rfind, tokens.MAX_BACK
     done = 0
-    for dotted in _DOTTED.finditer(view):
-        at, end = dotted.span()
+    for at, end in [dotted.span() for dotted in _DOTTED.finditer(view)]:
         start = before(b" ", done, at) + 1 or done
         if at - start > most:
             start = at - most
@@ -174,6 +173,7 @@ def _lead_back(text: str, refanged: Refanged, found: list[_Found]) -> list[Findi
     """Place *found* in the original *text*."""
     new, old, folded = refanged.new, refanged.old, refanged.folded
     placed: list[Finding] = []
+    kept: list[tuple[int, tuple[Raw, ...]]] = []
     cut, last = 0, len(new) - 1
     for at, stop, hits in found:
         while cut < last and new[cut + 1] <= at:
@@ -182,13 +182,10 @@ def _lead_back(text: str, refanged: Refanged, found: list[_Found]) -> list[Findi
             placed += [_led_back(text, refanged, hit, at) for hit in hits]
         else:
             # nothing was rewritten here
-            placed += _placed(hits, at + old[cut] - new[cut])
-    return placed
-
-
-def _placed(hits: tuple[Raw, ...], at: int) -> list[Finding]:
-    return [
+            kept.append((at + old[cut] - new[cut], hits))
+    return placed + [
         make(Finding, (kind, value, at + start, at + end, flags, more))
+        for at, hits in kept
         for kind, value, start, end, flags, more in hits
     ]
 

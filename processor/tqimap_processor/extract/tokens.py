@@ -34,11 +34,13 @@ if TYPE_CHECKING:
 MAX_BACK = 512
 MAX_AHEAD = 2560
 _MAX_LOCAL, _MAX_PORT = 64, 5
-# scheme or local part; the host and its last label, the port, the tail
+# scheme or local part; the host and its last label, the port, the tail. Longer labels, and names
+# of more of them than these, are rare enough for the grammar proper.
 _PLAIN = re.compile(
-    r"(?:https?://|[a-z0-9][a-z0-9_+.-]*+(?<!\.)@)?((?:[a-z0-9-]++\.)+([a-z]++|\d++))"
+    r"(?:https?://|[a-z0-9][a-z0-9_+.-]*+(?<!\.)@)?"
+    r"((?:(?!xn--|example\.)[a-z0-9][a-z0-9-]{0,45}+(?<!-)\.){1,4}([a-z]++|\d++))"
     r"(?::(\d{1,5}))?(/[A-Za-z0-9_~%/=+.:#?&-]*+(?<![.:#?&]))?"
-)
+).fullmatch
 _ENCODED = re.compile(r"(?:https?|ftp)%3[aA]%2[fF]%2[fF][^\s&,;]+")
 # a path on the same host: whatever looks like a name in it is a file
 _LOCAL_PATH = re.compile(r"/(?![/\d\[])[^@,;()\[\]]*+$")
@@ -65,13 +67,13 @@ def plain(token: str) -> tuple[Raw, ...]:
     """
     if token[0] <= "9" >= token[-1] and (endpoint := _endpoint(token)):
         return endpoint
-    match = _PLAIN.fullmatch(token)
+    match = _PLAIN(token)
     if match is None:
         return ()
     host, last, port, tail = match.groups()
-    if not (last in _ORDINARY and hosts.is_ordinary(host)) and quad(host) is None:
-        return ()
     begin = match.start(1)
+    if last not in _ORDINARY and quad(host) is None:
+        return () if begin or tail or last not in _FILES else _file(token)
     if begin and token[begin - 1] == "/":
         return _url(token, host, begin, port, tail)
     if tail:
