@@ -91,7 +91,7 @@ def _tokens(text: str, refanged: Refanged, image: Image) -> list[Finding]:
     for (start, end), token in zip(places, spelled, strict=True):
         if hits := known[token]:
             first = hits[0]
-            if first[0] is IP and not first[4] and _is_version(image.lower, start):
+            if first[0] is IP and not first[2] and _is_version(image.lower, start):
                 hits = hits[1:]
             if end - start >= most and view[end : end + 1] not in b" ":
                 hits = tuple(_cut(hit, end - start) for hit in hits)
