@@ -5,6 +5,8 @@ Base58Check and Bech32 are a few lines each; a wrong letter or a random identifi
 
 from __future__ import annotations
 
+import functools
+import operator
 import re
 from hashlib import sha256
 from typing import TYPE_CHECKING
@@ -26,8 +28,13 @@ _VERSIONS = {
 }  # fmt: skip
 _ZCASH = {b"\x1c\xb8": "Zcash", b"\x1c\xbd": "Zcash"}
 _BECH32 = re.compile(r"(?:bc1|ltc1)[ac-hj-np-z02-9]{11,87}|(?:BC1|LTC1)[AC-HJ-NP-Z02-9]{11,87}")
-_CHARSET = "qpzry9x8gf2tvdw0s3jn54khce6mua7l"
+_CHARSET = {letter: at for at, letter in enumerate("qpzry9x8gf2tvdw0s3jn54khce6mua7l")}
 _GENERATORS = (0x3B6A57B2, 0x26508E6D, 0x1EA119FA, 0x3D4233DD, 0x2A1462B3)
+# what the five bits that are shifted out leave behind
+_SHIFTED = tuple(
+    functools.reduce(operator.xor, (g for bit, g in enumerate(_GENERATORS) if top >> bit & 1), 0)
+    for top in range(32)
+)
 _ETHER = re.compile(r"0x[0-9a-fA-F]{40}")
 _MONERO = re.compile(r"[48][1-9A-HJ-NP-Za-km-z]{94}(?:[1-9A-HJ-NP-Za-km-z]{11})?")
 
@@ -77,10 +84,7 @@ def _bech32(word: str) -> str | None:
     prefix, _, data = word.rpartition("1")
     values = [ord(c) >> 5 for c in prefix] + [0] + [ord(c) & 31 for c in prefix]
     check = 1
-    for value in values + [_CHARSET.index(c) for c in data]:
-        top = check >> 25
-        check = (check & 0x1FFFFFF) << 5 ^ value
-        for bit, generator in enumerate(_GENERATORS):
-            check ^= generator if top >> bit & 1 else 0
+    for value in values + [_CHARSET[c] for c in data]:
+        check = (check & 0x1FFFFFF) << 5 ^ value ^ _SHIFTED[check >> 25]
     # 1 is Bech32 (BIP 173), the other Bech32m (BIP 350)
     return {"bc": "Bitcoin", "ltc": "Litecoin"}[prefix] if check in {1, 0x2BC830A3} else None

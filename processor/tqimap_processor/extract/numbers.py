@@ -6,7 +6,7 @@ import re
 from typing import TYPE_CHECKING
 
 from tqimap_processor.extract.addresses import ipv6, ipv6_flags, mac
-from tqimap_processor.extract.finding import ASN, CIDR, CVE, FUZZY, IPV6, MAC, NO_FLAGS, Hit
+from tqimap_processor.extract.finding import ASN, CIDR, CVE, FUZZY, IPV6, MAC, NO_FLAGS, Hit, Raw
 
 
 if TYPE_CHECKING:
@@ -35,7 +35,7 @@ _ASN_LOWER = frozenset({b"as", b"asn", b"asn ", b"asn:", b"asn#", b"asn-"})
 MAX_ASN = 2**32 - 1
 
 
-def find(image: Image) -> Iterator[Hit]:
+def find(image: Image) -> Iterator[Raw]:
     """Yield the hits of the whole text, with places in it."""
     if b":" in image.bytes:
         yield from _colons(image.bytes)
@@ -46,7 +46,7 @@ def find(image: Image) -> Iterator[Hit]:
     yield from _asns(image)
 
 
-def _colons(text: bytes) -> Iterator[Hit]:
+def _colons(text: bytes) -> Iterator[Raw]:
     done = 0
     for colon in _COLONS.finditer(text):
         at = colon.start()
@@ -70,7 +70,7 @@ def _back(text: bytes, at: int, done: int) -> int:
     return start
 
 
-def _colon_run(text: bytes, start: int, run: re.Match[bytes]) -> Iterator[Hit]:
+def _colon_run(text: bytes, start: int, run: re.Match[bytes]) -> Iterator[Raw]:
     spelled = run[0].decode()
     end = run.end()
     if spelled.endswith(":") and not spelled.endswith("::"):
@@ -88,10 +88,10 @@ def _colon_run(text: bytes, start: int, run: re.Match[bytes]) -> Iterator[Hit]:
         if behind and behind[1] and int(behind[1]) <= 128:
             yield Hit(CIDR, f"{address}/{int(behind[1])}", start, behind.end(), flags)
         else:
-            yield Hit(IPV6, address, start, end, flags)
+            yield IPV6, address, start, end, flags, ()
 
 
-def _dashes(text: bytes) -> Iterator[Hit]:
+def _dashes(text: bytes) -> Iterator[Raw]:
     for dash in _HEX_MAC.finditer(text):
         start = dash.start() - 2
         if start >= 0 and _stands_alone(text, start, end := start + _MAC_SIZE):
@@ -106,14 +106,14 @@ def _stands_alone(text: bytes, start: int, end: int) -> bool:
     return not any(side == b"-" or _WORD.match(side) for side in (before, after))
 
 
-def _cves(lower: bytes) -> Iterator[Hit]:
+def _cves(lower: bytes) -> Iterator[Raw]:
     for match in _CVE.finditer(lower):
         if not (match.start() and _WORD.match(lower, match.start() - 1)):
             value = f"CVE-{match[1].decode()}-{match[2].decode()}"
-            yield Hit(CVE, value, match.start(), match.end())
+            yield CVE, value, match.start(), match.end(), NO_FLAGS, ()
 
 
-def _asns(image: Image) -> Iterator[Hit]:
+def _asns(image: Image) -> Iterator[Raw]:
     text = image.bytes
     for match in _ASN.finditer(image.lower):
         start, end = match.span()
@@ -125,10 +125,10 @@ def _asns(image: Image) -> Iterator[Hit]:
             continue
         number = _ASN_NUMBER.match(text, end)
         if number and 0 < int(number[1]) <= MAX_ASN:
-            yield Hit(ASN, f"AS{int(number[1])}", start, number.end())
+            yield ASN, f"AS{int(number[1])}", start, number.end(), NO_FLAGS, ()
 
 
-def _fuzzy(text: bytes) -> Iterator[Hit]:
+def _fuzzy(text: bytes) -> Iterator[Raw]:
     for colon in _SSDEEP.finditer(text):
         start = colon.start()
         while start > max(0, colon.start() - 8) and text[start - 1] in b"0123456789":

@@ -66,20 +66,26 @@ class Refanged:
             last -= 1
         return start + old[first] - new[first], end + old[last] - new[last]
 
+    def rewrote(self, start: int, end: int) -> bool:
+        """Say whether [*start*, *end*) was spelled differently, look-alikes aside."""
+        new = self.new
+        first = bisect_right(new, start) - 1
+        return first & 1 == 1 or (first + 1 < len(new) and new[first + 1] < end)
+
 
 def _sorted(edits: list[Edit]) -> list[Edit]:
     """Return *edits* in the order of their places; of those that overlap the first, the longest."""
     kept: list[Edit] = []
-    done = 0
-    for edit in sorted(edits, key=_longest_first):
+    begun = done = -1
+    for edit in sorted(edits):
         if edit[0] >= done:
             kept.append(edit)
-            done = edit[1]
+        elif edit[0] == begun:
+            kept[-1] = edit
+        else:
+            continue
+        begun, done, _ = edit
     return kept
-
-
-def _longest_first(edit: Edit) -> tuple[int, int]:
-    return edit[0], -edit[1]
 
 
 def _apply(text: str, edits: list[Edit]) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import re
 from operator import itemgetter
 from typing import TYPE_CHECKING
@@ -43,6 +44,18 @@ _Found = tuple[int, int, tuple[Raw, ...]]
 
 def extract(text: str) -> Sequence[Finding]:
     """Return every finding in *text*, one an occurrence, sorted by place, the outer ones first."""
+    collects = gc.isenabled()
+    # tens of thousands of tuples at once, none in a circle: the collector would look at all of them
+    # again and again
+    gc.disable()
+    try:
+        return _extract(text)
+    finally:
+        if collects:
+            gc.enable()
+
+
+def _extract(text: str) -> Sequence[Finding]:
     refanged = Refanged(text)
     image = Image(refanged.image)
     placed = _tokens(text, refanged, image)
@@ -193,7 +206,11 @@ def _lead_back(text: str, refanged: Refanged, found: list[_Found]) -> list[Findi
 def _led_back(text: str, refanged: Refanged, hit: Raw, at: int = 0) -> Finding:
     """Place *hit* in the original *text*; what is written differently there was defanged."""
     kind, value, start, end, flags, more = hit
-    begin, stop = refanged.span(at + start, at + end)
-    if text[begin:stop] != refanged.text[at + start : at + end]:
-        flags |= _DEFANGED
+    start, end = at + start, at + end
+    begin, stop = refanged.span(start, end)
+    if refanged.folded:
+        changed = text[begin:stop] != refanged.text[start:end]
+    else:
+        changed = stop - begin != end - start or refanged.rewrote(start, end)
+    flags = flags | _DEFANGED if changed and flags else _DEFANGED if changed else flags
     return make(Finding, (kind, value, begin, stop, flags, more))
