@@ -23,10 +23,12 @@ _TRUNCATED = frozenset({"truncated"})
 _DOT = re.compile(rb"\.(?<=[^ ]\.)(?=[\w\xff-])(?!(?<=\d\.)\d{1,3}(?:[;,)% ]|px|em|\Z))")
 # from the first dot of a token to its end
 _DOTTED = re.compile(_DOT.pattern + rb"[^ ]{1,%d}+" % tokens.MAX_AHEAD)
+# tokens without a dot behind these, or nearly
+_NO_DOT = rb"(?![^ .]{0,%d}+\.[\w\xff-])[^ ]{0,%d}+" % (tokens.MAX_AHEAD, tokens.MAX_AHEAD)
 _RARE = (
-    (b":", re.compile(rb"://[^ ]{0,%d}+" % tokens.MAX_AHEAD)),
-    (b"@", re.compile(rb"@\[[^ ]{0,%d}+" % tokens.MAX_AHEAD)),
-    (b"%", re.compile(rb"%%3[aA]%%2[fF]%%2[fF][^ ]{0,%d}+" % tokens.MAX_AHEAD)),
+    (b":", re.compile(rb"://" + _NO_DOT)),
+    (b"@", re.compile(rb"@\[" + _NO_DOT)),
+    (b"%", re.compile(rb"%3[aA]%2[fF]%2[fF]" + _NO_DOT)),
 )
 # words before a dotted quad that make it the number of a version or a section
 _VERSIONS = tuple(
@@ -38,8 +40,8 @@ _VERSIONS = tuple(
 )  # fmt: skip
 _LAST = frozenset(word[-1] for word in _VERSIONS)
 _start = itemgetter(2)
-# where a token begins and ends, and its hits
-_Found = tuple[int, int, tuple[Raw, ...]]
+# a stretch of text, from where the places of its hits count, and these
+_Found = tuple[int, int, int, tuple[Raw, ...]]
 
 
 def extract(text: str) -> Sequence[Finding]:
@@ -58,12 +60,13 @@ def extract(text: str) -> Sequence[Finding]:
 def _extract(text: str) -> Sequence[Finding]:
     refanged = Refanged(text)
     image = Image(refanged.image)
-    placed = _tokens(text, refanged, image)
-    whole = _whole(refanged.text, image)
+    found = _tokens(refanged.text, image)
+    whole: list[_Found] = [(hit[2], hit[3], 0, (hit,)) for hit in _whole(refanged.text, image)]
     if refanged.changed:
-        placed += [_led_back(text, refanged, hit) for hit in whole]
+        whole.sort()
+        placed = _lead_back(text, refanged, found) + _lead_back(text, refanged, whole)
     else:
-        placed += [make(Finding, hit) for hit in whole]
+        placed = _placed(found + whole)
     placed.sort(key=_start)
     if more := list(opinion.find(text, refanged, placed)):
         placed = sorted(placed + more, key=_start)
@@ -93,11 +96,11 @@ def _whole(text: str, image: Image) -> Iterator[Raw]:
     yield from labels.find(text, image)
 
 
-def _tokens(text: str, refanged: Refanged, image: Image) -> list[Finding]:
-    """Return the findings in the tokens that hold a trigger."""
-    written, view = refanged.text, image.tokens
+def _tokens(text: str, image: Image) -> list[_Found]:
+    """Return the tokens of *text* that hold anything."""
+    view = image.tokens
     places = _places(view)
-    spelled = [written[start:end] for start, end in places]
+    spelled = [text[start:end] for start, end in places]
     known = _read(spelled)
     most = tokens.MAX_AHEAD
     found: list[_Found] = []
@@ -108,14 +111,8 @@ def _tokens(text: str, refanged: Refanged, image: Image) -> list[Finding]:
                 hits = hits[1:]
             if end - start >= most and view[end : end + 1] not in b" ":
                 hits = tuple(_cut(hit, end - start) for hit in hits)
-            found.append((start, end, hits))
-    if refanged.changed:
-        return _lead_back(text, refanged, found)
-    return [
-        make(Finding, (kind, value, at + start, at + end, flags, more))
-        for at, _, hits in found
-        for kind, value, start, end, flags, more in hits
-    ]
+            found.append((start, end, start, hits))
+    return found
 
 
 def _read(spelled: list[str]) -> dict[str, tuple[Raw, ...]]:
@@ -182,28 +179,31 @@ def _is_version(lower: bytes, start: int) -> bool:
     return not before[: -len(word)][-1:].isalnum()
 
 
-def _lead_back(text: str, refanged: Refanged, found: list[_Found]) -> list[Finding]:
-    """Place *found* in the original *text*."""
-    new, old, folded = refanged.new, refanged.old, refanged.folded
-    placed: list[Finding] = []
-    kept: list[tuple[int, tuple[Raw, ...]]] = []
-    cut, last = 0, len(new) - 1
-    for at, stop, hits in found:
-        while cut < last and new[cut + 1] <= at:
-            cut += 1
-        if folded or cut & 1 or (cut < last and new[cut + 1] < stop):
-            placed += [_led_back(text, refanged, hit, at) for hit in hits]
-        else:
-            # nothing was rewritten here
-            kept.append((at + old[cut] - new[cut], hits))
-    return placed + [
+def _placed(found: list[_Found]) -> list[Finding]:
+    return [
         make(Finding, (kind, value, at + start, at + end, flags, more))
-        for at, hits in kept
+        for _, _, at, hits in found
         for kind, value, start, end, flags, more in hits
     ]
 
 
-def _led_back(text: str, refanged: Refanged, hit: Raw, at: int = 0) -> Finding:
+def _lead_back(text: str, refanged: Refanged, found: list[_Found]) -> list[Finding]:
+    """Place *found*, which ascend, in the original *text*."""
+    new, old, folded = refanged.new, refanged.old, refanged.folded
+    rewritten: list[Finding] = []
+    kept: list[_Found] = []
+    cut, last = 0, len(new) - 1
+    for start, stop, at, hits in found:
+        while cut < last and new[cut + 1] <= start:
+            cut += 1
+        if folded or cut & 1 or (cut < last and new[cut + 1] < stop):
+            rewritten += [_led_back(text, refanged, hit, at) for hit in hits]
+        else:
+            kept.append((start, stop, at + old[cut] - new[cut], hits))
+    return rewritten + _placed(kept)
+
+
+def _led_back(text: str, refanged: Refanged, hit: Raw, at: int) -> Finding:
     """Place *hit* in the original *text*; what is written differently there was defanged."""
     kind, value, start, end, flags, more = hit
     start, end = at + start, at + end
