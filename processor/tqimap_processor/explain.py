@@ -1,7 +1,7 @@
 """Explain mails: what is in them, what was found where, and what would become of it.
 
-Needs neither Redis nor ThreatQ. rich draws the tables for people; `--json` prints one line a mail
-in a stable shape for scripts.
+Needs neither Redis nor ThreatQ. People get an outline; `--json` prints one line a mail in a stable
+shape for scripts.
 """
 
 from __future__ import annotations
@@ -12,24 +12,20 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from rich.console import Console
-from rich.markup import escape
-from rich.table import Table
-
+from tqimap_processor import outline
 from tqimap_processor.contain import examiner
 from tqimap_shared import settings
 from tqimap_shared.errors import TqimapError
 
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable
 
     from tqimap_processor.artefact import Artefact
     from tqimap_processor.report import Decision, Report
 
 
 STDIN = "-"
-_COLOURS = {"upload": "green", "review": "yellow", "skip": "dim"}
 
 
 def arguments(parser: argparse.ArgumentParser) -> None:
@@ -62,7 +58,7 @@ def _explained(name: str, read: Callable[[bytes], Report], *, as_line: bool) -> 
     if as_line:
         sys.stdout.write(json.dumps(as_json(report), ensure_ascii=True) + "\n")
     else:
-        _show(Console(highlight=False, soft_wrap=False), name, report)
+        outline.show(outline.console(), name, report)
     return 0
 
 
@@ -115,47 +111,6 @@ def _finding(one: Decision) -> dict[str, Any]:
             for place in one.found
         ],
     }
-
-
-def _show(console: Console, name: str, report: Report) -> None:
-    message = report.message
-    console.print(f"[bold]{_plain(name)}[/bold]  {_plain(message.subject)}")
-    console.print(
-        f"from {_plain(message.sender)}  {message.date or 'no date'}  {message.size} bytes"
-    )
-    console.print(f"sha256 {message.sha256}  {_plain(message.message_id)}")
-    console.print(_artefacts(report))
-    console.print(_findings(report))
-
-
-def _artefacts(report: Report) -> Table:
-    table = Table("id", "how", "kind", "name", "size", "problems", title="Artefacts")
-    for one in report.artefacts:
-        problems = "; ".join(f"{each.kind} {each.detail}".strip() for each in one.problems)
-        cells = (one.id, one.how, one.kind, one.name, str(one.size), problems)
-        table.add_row(*map(_plain, cells))
-    return table
-
-
-def _findings(report: Report) -> Table:
-    table = Table("decision", "type", "value", "found", "reason", title="Findings")
-    for one in report.decisions:
-        cells = (one.action.value, one.type, one.value, "\n".join(_places(one)), one.reason)
-        table.add_row(*map(_plain, cells), style=_COLOURS[one.action.value])
-    return table
-
-
-def _places(one: Decision) -> Iterator[str]:
-    for place in one.found:
-        yield f"{place.artefact} {place.where} {place.start}-{place.end}"
-
-
-def _plain(text: str) -> str:
-    """Return *text* without control or bidi characters, which would act on the terminal."""
-    shown = "".join(
-        one if one.isprintable() or one == "\n" else "\N{REPLACEMENT CHARACTER}" for one in text
-    )
-    return escape(shown)
 
 
 def _main() -> int:

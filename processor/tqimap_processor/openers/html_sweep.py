@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 # each begins with what is searched fast
 _REST = re.compile(r"://[^\s\"'`<>()\\]{1,4000}")
 _NAME = re.compile(r"www\.[^\s\"'`<>()\\]{1,4000}")
+_INSIDE = re.compile(r"[\w/.@-]")  # what stands before a name that is part of something
 _SCHEME = re.compile(r"[a-z0-9+.-]*", re.IGNORECASE)
 _LONGEST = 20  # characters of a scheme
 _END = re.compile(r"[\s\"'`<>()\\]")
@@ -35,7 +36,9 @@ def left(markup: str, texts: Iterable[str]) -> list[str]:
 
 
 def _addresses(text: str) -> Iterator[str]:
-    yield from _NAME.findall(text)
+    for name in _NAME.finditer(text):
+        if not _INSIDE.match(text, name.start() - 1):
+            yield name[0]
     for rest in _REST.finditer(text):
         before = text[max(0, rest.start() - _LONGEST) : rest.start()]
         if scheme := _SCHEME.match(before[::-1]):
