@@ -117,6 +117,21 @@ def _contained() -> Reader:
     return read
 
 
+def _opening() -> Reader:
+    """Open mails, locked in, and search nothing."""
+    limits = Limits()
+    zygote = Zygote.spawned(limits)
+    contain.missing(limits, zygote)
+
+    def read(data: bytes) -> list[str]:
+        with contain.Contained(limits, zygote.family(), lambda: None) as reader:
+            reader.envelope(data, limits)
+            walk(data, limits, reader)
+        return []
+
+    return read
+
+
 def _uncontained() -> Reader:
     limits, policy = Limits(), Policy()
     preload()
@@ -149,6 +164,7 @@ READERS: dict[str, Callable[[], Reader]] = {
     "archive": _archive,
     "7-Zip": _sevenzip,
     "contained": _contained,
+    "opening": _opening,
     "uncontained": _uncontained,
 }
 

@@ -26,6 +26,7 @@ if TYPE_CHECKING:
 
 _LINK = re.compile(r"(?i)https?://[\x21\x23-\x26\x2a-\x3b\x3d\x3f-\x5b\x5d-\x7e]{4,2000}")
 _TAIL = ".,;:!?'*_-]}"
+_TICKS = os.sysconf("SC_CLK_TCK")
 _ROOT = Path(__file__).parents[1]
 
 

@@ -156,3 +156,21 @@ def test_a_reader_that_has_seen_enough_is_no_fault(eml: Path) -> None:
         process.stdout.close()
         assert process.stderr.read() == b""
         assert process.wait(60) == 0
+
+
+def test_outline_shows_findings_where_they_stand(
+    eml: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Under each artefact stand its problems and what is to be kept, whole; skips are by reason."""
+    link = "http://drop-zone.com/" + "x" * 300
+    text = f"see {link} and 10.0.0.1".encode()
+    locked = part(zipped(("a.txt", b"x"))[:-40], "application/zip", name="../h.zip")
+    eml.write_bytes(mixed(b"Content-Type: text/plain\r\n\r\n" + text, locked))
+    assert _run("-c", str(eml.parent), str(eml)) == 0
+    lines = capsys.readouterr().out.splitlines()
+    reason = "skipped (1): A private or reserved address means nothing outside its network."
+    marks = ("0 mail", "1 text", link, "2 zip ../h.zip", "! name-traversal", "! malformed", reason)
+    places = [next(n for n, line in enumerate(lines) if mark in line) for mark in marks]
+    assert places == sorted(places)
+    assert "text · Found in text" in lines[places[2] + 1]
+    assert lines[places[-1] + 1].split() == ["IP", "Address", "10.0.0.1"]
