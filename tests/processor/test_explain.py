@@ -159,9 +159,10 @@ def test_a_reader_that_has_seen_enough_is_no_fault(eml: Path) -> None:
 
 
 def test_outline_shows_findings_where_they_stand(
-    eml: Path, capsys: pytest.CaptureFixture[str]
+    eml: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Under each artefact stand its problems and what is to be kept, whole; skips are by reason."""
+    monkeypatch.delenv("COLUMNS", raising=False)
     link = "http://drop-zone.com/" + "x" * 300
     text = f"see {link} and 10.0.0.1".encode()
     locked = part(zipped(("a.txt", b"x"))[:-40], "application/zip", name="../h.zip")
