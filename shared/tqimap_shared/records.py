@@ -7,10 +7,11 @@ the keys are the same. Each change is one Lua script that may be repeated, as th
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Literal, cast
+from typing import TYPE_CHECKING, Literal, cast
 from urllib.parse import unquote
 
-from tqimap_shared.ledger import pack, read_mail, script
+from tqimap_shared.ledger import pack, read_mail
+from tqimap_shared.scripts import Scripts
 from tqimap_shared.store import answering
 
 
@@ -42,6 +43,7 @@ class Records:
     def __init__(self, redis: redis.Redis, *, prefix: str = "tqimap") -> None:
         self._redis = redis
         self._base = f"{{{prefix}}}:"
+        self._run = Scripts(redis, self._base).run
 
     def shas(self, index: Index, *, since: float = 0) -> list[str]:
         """Return the mails of an index, oldest first; those since a Unix time only."""
@@ -129,7 +131,3 @@ class Records:
     def unplace(self, sha256: str) -> int:
         """Forget a mail's bytes and its places, so that an audit takes it in anew; count them."""
         return int(self._run("unplace", sha256))
-
-    def _run(self, name: str, *arguments: str | bytes) -> Any:  # noqa: ANN401 - Lua's answer
-        with answering(self._redis):
-            return self._redis.register_script(script(name))([self._base], list(arguments))
