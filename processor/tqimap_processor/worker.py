@@ -40,7 +40,8 @@ if TYPE_CHECKING:
     from tqimap_shared.settings import Settings
 
 LOG = logging.getLogger(__name__)
-AWAY = (exceptions.ConnectionError, exceptions.TimeoutError)
+# one that is full is as good as away: what others hold there may go, and an operator may help
+AWAY = (exceptions.ConnectionError, exceptions.TimeoutError, exceptions.OutOfMemoryError)
 WORKER_TTL = 30  # seconds until rq calls a silent worker dead (plus its own 60)
 MONITORING = 10  # seconds between two heartbeats of a job in work; abandoned after 60 more
 IDLE_WAIT = 2  # seconds of one blocking wait for a job: the longest that SIGTERM has to wait
@@ -66,7 +67,7 @@ class MailScheduler(RQScheduler):
         try:
             super().work()  # type: ignore[no-untyped-call]
         except AWAY:
-            LOG.warning("Redis is away: retries wait for its return")
+            LOG.warning("Redis is away or full: retries wait for it")
 
 
 class MailWorker(Worker):
@@ -181,14 +182,14 @@ class MailWorker(Worker):
         try:
             super().heartbeat(timeout, pipeline)
         except AWAY:
-            LOG.warning("Redis is away: a heartbeat was missed")
+            LOG.warning("Redis is away or full: a heartbeat was missed")
 
     def maintain_heartbeats(self, job: Job, execution: Execution) -> None:
         """Let the horse go on when Redis is away: its mail may be done before Redis is back."""
         try:
             super().maintain_heartbeats(job, execution)
         except AWAY:
-            LOG.warning("%s: Redis is away: a heartbeat was missed", job.id[:12])
+            LOG.warning("%s: Redis is away or full: a heartbeat was missed", job.id[:12])
 
     def handle_work_horse_killed(self, job: Job, retpid: Any, ret_val: Any, rusage: Any) -> None:  # noqa: ANN401 - rq's types
         """Count the attempt whose process cannot do so any more, and free the mail at once."""
@@ -254,7 +255,7 @@ def run(
     """Work until SIGTERM; with *burst* until the queue is empty (retries are not waited for).
 
     Survives any absence of Redis: the work loop ends and is begun anew. Raises TryLater when Redis
-    goes away in a burst.
+    goes away, or is full, in a burst.
     """
     for name in ("rq.worker", "rq.scheduler", "rq.job"):
         logging.getLogger(name).setLevel(logging.NOTSET)  # rq sets INFO: -v decides here
@@ -283,9 +284,9 @@ def _work(
         try:
             worker.work(burst=burst, with_scheduler=True, logging_level=None)
         except AWAY:
-            LOG.warning("Redis is away: working goes on when it is back")
+            LOG.warning("Redis is away or full: working goes on when it is not")
             if burst:
-                raise TryLater("Redis", "went away.") from None
+                raise TryLater("Redis", "went away or is full.") from None
         if burst or worker.stopping:
             return
         _await(client, worker)

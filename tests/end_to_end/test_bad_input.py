@@ -13,6 +13,7 @@ from fixtures.site import sample
 from redis import Redis
 
 from tqimap_sandbox.redis import serving
+from tqimap_shared import queue
 from tqimap_shared.settings import FILE_NAME
 
 
@@ -20,6 +21,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
     from pathlib import Path
 
+    from fixtures.crash_site import CrashSite
     from fixtures.site import Done, Site
 
     from tqimap_sandbox.socks import Proxy
@@ -217,21 +219,19 @@ def test_threatq_says_nothing(on: Site) -> None:
         ("drop-after", {"method": "POST"}),
     ],
 )
-def test_threatq_answers_to_the_worker(site: Site, kind: str, more: dict[str, object]) -> None:
+def test_threatq_answers_to_the_worker(
+    crash_site: CrashSite, kind: str, more: dict[str, object]
+) -> None:
     """Whatever ThreatQ answers to an upload, the mail is kept, and completes once it is well."""
-    site.dovecot.append(site.user, sample("04"))
-    site.ready()
-    site.fetch()
-    site.threatq.inject(kind, path="/api/attachments", **more)
-    site.work()
-    site.threatq.heal()
-    time.sleep(1.1)
-    site.run("tqimap-worker", "--burst")
-    site.run("tqimap-admin", "requeue", "--all")
-    site.work()
-    counts = site.threatq.counts()
-    assert counts["files"] == 1
-    assert counts["relations"] >= 4
+    threatq = crash_site.site.threatq
+    threatq.inject(kind, path="/api/attachments", **more)
+    sha = crash_site.give()
+    crash_site.site.work()
+    threatq.heal()
+    queue.requeue_all(crash_site.redis, crash_site.ledger, crash_site.settings.worker)
+    if crash_site.mail(sha).state != "done":
+        crash_site.heal(sha)
+    assert threatq.counts() == {"files": 1, "indicators": 5, "relations": 5}
 
 
 def test_broken_mails(site: Site) -> None:

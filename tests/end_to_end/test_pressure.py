@@ -20,8 +20,8 @@ if TYPE_CHECKING:
     from fixtures.site import Site
     from redis import Redis
 
-MAILS = 60
-SIZE = 40_000  # bytes each, which hardly compress
+MAILS = 24
+SIZE = 100_000  # bytes each, which hardly compress
 ROOM = 3_000_000  # bytes beyond what an empty Redis takes: 60 % are less than the mails
 ROUNDS = 8  # of fetching and working; four suffice
 

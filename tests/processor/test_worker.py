@@ -72,7 +72,7 @@ def test_a_killed_worker_takes_its_horse_along_and_its_successor_goes_on(crew: C
     worker.wait()
     until(lambda: not alive(horse))
     successor = crew.start()
-    until(lambda: crew.done(sha), seconds=60)
+    until(lambda: crew.done(sha))
     assert crew.mail(sha).attempts == 2
     assert end(successor) == 0
 
@@ -86,7 +86,7 @@ def test_a_killed_workers_scheduler_is_replaced_at_once(crew: Crew) -> None:
     worker.wait()
     sha = crew.give("away")
     crew.start()
-    until(lambda: crew.failed() == [sha], seconds=60)
+    until(lambda: crew.failed() == [sha])
 
 
 def test_poison_ends_failed_and_holds_nobody_up(crew: Crew) -> None:
@@ -168,7 +168,7 @@ def test_redis_may_be_killed_under_a_worker(tmp_path: Path, function: str) -> No
         if function == "stuck":
             os.kill(horse, signal.SIGKILL)
         server, _ = sandbox.start(data, port=port)
-        until(lambda: crew.done(sha), seconds=60)
+        until(lambda: crew.done(sha))
         another = crew.give("well", 2)
         until(lambda: crew.done(another))
         assert worker.poll() is None
@@ -176,6 +176,21 @@ def test_redis_may_be_killed_under_a_worker(tmp_path: Path, function: str) -> No
     finally:
         crew.stop()
         sandbox.stop(server)
+
+
+def test_a_full_redis_is_waited_for(crew: Crew) -> None:
+    """A worker that finds no room to say that it is there does so when there is some."""
+    sha = crew.give("well")
+    crew.redis.config_set("maxmemory", 1)
+    try:
+        worker = crew.start()
+        until(lambda: "Redis is away or full" in crew.output)
+        assert crew.start("--burst").wait(120) == 75
+    finally:
+        crew.redis.config_set("maxmemory", 0)
+    until(lambda: crew.done(sha))
+    assert "Traceback" not in crew.output
+    assert end(worker) == 0
 
 
 def test_the_log_has_no_secret_and_no_traceback(crew: Crew) -> None:
@@ -243,7 +258,7 @@ def test_a_horse_that_stays_works_on_many_mails(crew: Crew) -> None:
 def test_a_horse_that_stays_is_let_go_beside_a_scheduler_started_after_it(crew: Crew) -> None:
     """A burst that lasts longer than the interval of maintenance ends all the same."""
     shas = [crew.give("well", n) for n in range(30)]
-    assert crew.start("--burst", "--jobs-per-fork", "100").wait(60) == 0
+    assert crew.start("--burst", "--jobs-per-fork", "100").wait(120) == 0
     assert crew.done(*shas)
 
 
@@ -284,7 +299,7 @@ def test_a_horse_that_stays_dies_with_its_worker(crew: Crew) -> None:
     worker.wait()
     until(lambda: not alive(horse))
     crew.start("--jobs-per-fork", "100")
-    until(lambda: crew.done(sha), seconds=60)
+    until(lambda: crew.done(sha))
 
 
 def test_a_horse_that_stays_is_watched(crew: Crew) -> None:

