@@ -17,6 +17,7 @@ if TYPE_CHECKING:
 
 
 _DOMAIN = re.compile(r"(?:\*?\.|@)?((?:[\w-]+\.)*[\w-]+)\.?")
+_ADDRESS = re.compile(r"[\d\]]\Z|:")
 _EXPRESSION = re.compile(r"/(.+)/", re.DOTALL)
 # no value is longer, unless something went wrong
 _LONGEST = 4096
@@ -68,8 +69,8 @@ class Entries:
         )
 
     def _host(self, host: str) -> str:
-        network = _network(host)
-        if network is not None:
+        # no name ends in a digit
+        if _ADDRESS.search(host) and (network := _network(host)):
             return self._network(network)
         labels = host.split(".")
         suffixes = (".".join(labels[start:]) for start in range(len(labels)))
