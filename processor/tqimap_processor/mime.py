@@ -15,6 +15,7 @@ from dataclasses import dataclass
 from email._policybase import Compat32
 from email.message import Message
 from email.parser import BytesParser
+from string import ascii_letters, digits
 from typing import TYPE_CHECKING, Any
 
 from tqimap_processor import charset
@@ -28,7 +29,7 @@ if TYPE_CHECKING:
 _ENCODED_WORD = re.compile(
     r"=\?([^?*\s]{1,75})(?:\*[^?\s]{0,20})?\?([bBqQ])\?([^?]*)\?=(?:[ \t\r\n]++(?==\?))?"
 )
-_NOT_BASE64 = re.compile(rb"[^A-Za-z0-9+/=]+")
+_NOT_BASE64 = bytes(set(range(256)).difference(f"{ascii_letters}{digits}+/=".encode()))
 _LOST_BOUNDARY = re.compile(rb"(?m)^--([^\r\n]{1,220})\r?\n(?i:content-)")
 _UU_BLOCK = re.compile(
     rb"(?m)^begin [0-7]{3,4} ([^\r\n]{1,1024})\r?\n((?:[\x20-\x60]{1,90}\r?\n)*)end[ \t]*+\r?$"
@@ -204,7 +205,7 @@ def _word_bytes(encoding: str, text: str) -> bytes:
 
 def decode_base64(data: bytes) -> bytes:
     """Decode base64 as mail programs do: foreign characters ignored, several runs joined."""
-    runs = _NOT_BASE64.sub(b"", data).split(b"=")
+    runs = data.translate(None, _NOT_BASE64).split(b"=")
     return b"".join(_decode_run(run) for run in runs if run)
 
 
