@@ -223,6 +223,11 @@ class BoundedIMAP4(imaplib.IMAP4):
         status, data = self.tagged_commands.pop(tag) or ("BAD", [b""])
         return str(status), repr(data[-1])
 
+    def unread(self) -> bool:
+        """Tell whether something has come that was not read yet."""
+        pending = getattr(self.sock, "pending", lambda: 0)  # what TLS has decrypted already
+        return self._receiver.received != self._consumed or pending() > 0
+
     def receive(self) -> Answer | None:
         """Read one answer; return it if it is one to FETCH, in imaplib's form.
 

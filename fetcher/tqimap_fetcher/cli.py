@@ -8,6 +8,7 @@ from __future__ import annotations
 import argparse
 import logging
 import os
+import signal
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -22,7 +23,7 @@ from tqimap_shared.threatq import Session
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from tqimap_shared.settings import Files
+    from tqimap_shared.settings import Files, Mailbox, Settings
 
 PROGRAM = "tqIMAP"
 CREATED = "Connector has been created, please use UI for final configuration"
@@ -72,6 +73,12 @@ def parser() -> argparse.ArgumentParser:
     )
     add("-f", dest="root", type=Path, metavar="DIR", help="Root directory for attachments.")
     add("--files", metavar="NAME", help="Directory under -f where attachments are kept.")
+    add(
+        "--watch",
+        action="store_true",
+        help="Do not exit: keep a connection to each mailbox and fetch as soon as mail comes, "
+        "until SIGTERM or SIGINT.",
+    )
     add("--version", action="version", version=f"{PROGRAM} {__version__}")
     return parser
 
@@ -116,11 +123,31 @@ def _enrol_or_fetch(options: argparse.Namespace, program: Program, memory: state
     if asked or created:
         return _enrolled(created=created)
     _compare(settings.files, loaded.files)
+    if options.watch:
+        return _watch(settings, options.config, memory)
     faults = run.fetch_all(connector.mailboxes(settings, found), settings, options.config, memory)
     for fault in faults[1:]:
         program.complain(str(fault), fault.status)
     if faults:
         raise faults[0]
+    return 0
+
+
+def _watch(settings: Settings, directory: Path, memory: state.State) -> int:
+    """Watch until a signal says that it is enough."""
+    from tqimap_fetcher import idle, watch  # noqa: PLC0415 - cron's runs need neither
+
+    stop = idle.Stop()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, lambda *_: stop.set())
+    state.save(directory, memory)
+
+    def mailboxes() -> list[Mailbox]:
+        with Session(settings.threatq) as session:
+            found, _ = connector.ensure(session, settings.threatq, memory.connector_id)
+        return connector.mailboxes(settings, found)
+
+    watch.watch(run.begin(settings, directory, memory), mailboxes, stop)
     return 0
 
 

@@ -5,8 +5,11 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from tqimap_shared import pressure
+
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
     from pathlib import Path
 
     import redis
@@ -19,7 +22,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class Run:
-    """What all mailboxes of a run share."""
+    """What all mailboxes of a run share; *stopped* says that it is to end early."""
 
     client: redis.Redis
     ledger: Ledger
@@ -27,3 +30,10 @@ class Run:
     settings: Settings
     directory: Path
     memory: State
+    stopped: Callable[[], bool] = lambda: False
+
+    def held(self) -> str | None:
+        """Return why nothing more may be fetched now, or None if it may."""
+        if self.stopped():
+            return "it was told to stop"
+        return pressure.held(self.client, self.ledger, self.settings.redis)

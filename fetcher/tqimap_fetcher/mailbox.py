@@ -8,20 +8,20 @@ from __future__ import annotations
 
 import logging
 from collections import deque
-from contextlib import contextmanager, suppress
-from imaplib import IMAP4
+from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
+from tqimap_fetcher import criteria
 from tqimap_fetcher.answer import read_body, read_size, read_uids, uid_set, windows
 from tqimap_fetcher.bounded import telling, throttled
+from tqimap_fetcher.connection import connected
 from tqimap_fetcher.header import read_fields
-from tqimap_fetcher.login import NOTHING_KEPT, log_in, open_folder
+from tqimap_fetcher.login import NOTHING_KEPT, open_folder
 from tqimap_fetcher.mover import Mover, parts
 from tqimap_fetcher.patience import ServerMisbehaved
 from tqimap_fetcher.pipeline import Batch, Pipeline
 from tqimap_fetcher.transport import subject_of
-from tqimap_shared import __version__
-from tqimap_shared.errors import TqimapError, TryLater
+from tqimap_shared.errors import TryLater
 
 
 if TYPE_CHECKING:
@@ -36,29 +36,8 @@ logger = logging.getLogger(__name__)
 
 DONE_KEYWORD = "$tqimap-done"
 TAKEN_KEYWORD = "$tqimap-taken"  # beside \Seen: says that it is with us, not read by a person
-_MONTHS = ["Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec"]
 _SIZE_OCTETS = 128  # bytes of an answer with one mail's size
 _OTHER_OCTETS = 1_048_576  # room for what a server says unasked
-_LOGOUT_SECONDS = 5.0
-
-
-@contextmanager
-def connected(
-    settings: Mailbox, fetch: Fetch, keep: Keep = NOTHING_KEPT
-) -> Iterator[BoundedClient]:
-    """Connect and log in; log out at the end, or just hang up after an error.
-
-    *keep* is where the mailbox's tokens stay between runs.
-
-    Raises Denied, StopProcess and TryLater, each saying what to do.
-    """
-    client = log_in(settings, fetch, keep)
-    try:
-        _introduce(client, settings)
-        yield client
-        _log_out(client)
-    finally:
-        client.imap.shutdown()
 
 
 @contextmanager
@@ -68,27 +47,6 @@ def open_mailbox(settings: Mailbox, fetch: Fetch, keep: Keep = NOTHING_KEPT) -> 
         session = Session(client, settings, fetch)
         yield session
         session.settle()
-
-
-def _introduce(client: BoundedClient, settings: Mailbox) -> None:
-    """Say who we are (RFC 2971) where the server has ears for it; some open no folder before."""
-    client.imap.allow(_OTHER_OCTETS)
-    with telling(subject_of(settings)):
-        if not client.has_capability("ID"):
-            return
-        try:
-            client.id_({"name": "tqimap", "version": __version__})
-        except IMAP4.abort:
-            raise
-        except IMAP4.error:
-            logger.debug("%s: does not want to know who we are.", subject_of(settings))
-
-
-def _log_out(client: BoundedClient) -> None:
-    client.imap.allow(_OTHER_OCTETS, seconds=_LOGOUT_SECONDS)
-    # all is done by now: how the server says good-bye changes nothing
-    with suppress(TqimapError, IMAP4.error, ValueError):
-        client.imap.logout()
 
 
 class Session:
@@ -137,7 +95,9 @@ class Session:
 
     def read_since(self, day: date, *without: str) -> list[int]:
         r"""Return the UIDs of \Seen mails that came on *day* or later, *without* these keywords."""
-        return self._search("SEEN", "UNDELETED", "SINCE", _date(day), *_unmarked(without))
+        return self._search(
+            "SEEN", "UNDELETED", "SINCE", criteria.on(day), *criteria.without(without)
+        )
 
     def unread_again(self) -> list[int]:
         """Return the UIDs of unread mails that carry a keyword of ours, and so had been read."""
@@ -157,17 +117,17 @@ class Session:
 
     def came_before(self, day: date) -> list[int]:
         """Return the UIDs of mails that came before *day*."""
-        return self._search("BEFORE", _date(day))
+        return self._search("BEFORE", criteria.on(day))
 
     def since(self, day: date, *without: str) -> list[int]:
         """Return the UIDs of mails that came on *day* or later, *without* these keywords."""
-        return self._search("UNDELETED", "SINCE", _date(day), *_unmarked(without))
+        return self._search("UNDELETED", "SINCE", criteria.on(day), *criteria.without(without))
 
     def done_before(self, day: date) -> list[int]:
         """Return the UIDs of mails with the keyword $tqimap-done that came before *day*."""
         if not self._has_keywords:
             return []
-        return self._search("KEYWORD", DONE_KEYWORD, "UNDELETED", "BEFORE", _date(day))
+        return self._search("KEYWORD", DONE_KEYWORD, "UNDELETED", "BEFORE", criteria.on(day))
 
     def _search(self, *criteria: str) -> list[int]:
         """Search window by window, so that no line of an answer grows with the folder."""
@@ -300,14 +260,6 @@ class Session:
                 "the server refused to search or to mark mails; what was fetched is safe and "
                 "will be recognised next time.",
             )
-
-
-def _unmarked(keywords: Iterable[str]) -> list[str]:
-    return [word for keyword in keywords for word in ("UNKEYWORD", keyword)]
-
-
-def _date(day: date) -> str:
-    return f"{day.day}-{_MONTHS[day.month - 1]}-{day.year}"
 
 
 def _body_items(batch: Batch) -> str:

@@ -6,13 +6,14 @@ import logging
 from collections import Counter
 from typing import TYPE_CHECKING, Any
 
-from tqimap_fetcher import pressure, throttle
+from tqimap_fetcher import throttle
 from tqimap_fetcher.allowance import Allowance
 from tqimap_fetcher.bounded import Throttled
+from tqimap_fetcher.connection import connected
 from tqimap_fetcher.context import Run
 from tqimap_fetcher.kept_tokens import Keep
 from tqimap_fetcher.lock import only_run
-from tqimap_fetcher.mailbox import Session, connected
+from tqimap_fetcher.mailbox import Session
 from tqimap_fetcher.visit import delete_old, visit
 from tqimap_shared import log, store
 from tqimap_shared.errors import StopProcess, TqimapError
@@ -92,7 +93,7 @@ def _reason(run: Run, mailbox: Mailbox) -> str | None:
     left = throttle.seconds_left(run.folders, run.memory, mailbox.name, most=most)
     if left:
         return f"the server asked to be left alone for {left:.0f} more seconds"
-    return pressure.held(run.client, run.ledger, run.settings.redis)
+    return run.held()
 
 
 def fetch_over(client: BoundedClient, run: Run, mailbox: Mailbox) -> list[TqimapError]:

@@ -9,7 +9,7 @@ from dataclasses import asdict, dataclass, replace
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
-from tqimap_fetcher import audit, newcomers, pressure, quarantine
+from tqimap_fetcher import audit, newcomers, quarantine
 from tqimap_fetcher.fetch import Choice, fetch
 from tqimap_fetcher.intake import Intake
 from tqimap_fetcher.sieve import Sieve
@@ -84,7 +84,7 @@ def _take(
         intake.admit,
         settings=limits,
         limits=settings.limits,
-        held=lambda: pressure.held(run.client, run.ledger, settings.redis),
+        held=run.held,
         choice=Choice(look.again, skip, passing, mark=not session.takes_new),
     )
     waiting = set(found).difference(passing, sieve.held)

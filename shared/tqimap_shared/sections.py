@@ -126,6 +126,14 @@ class Fetch(Section):
     max_backoff: Seconds = Field(
         3600, description="seconds that a server may ask to be left alone, at most"
     )
+    poll: Seconds = Field(
+        60,
+        le=1740,
+        description="seconds between two looks at a watched mailbox, if its server tells of no "
+        "mail before",
+    )
+    refresh: Seconds = Field(300, description="seconds between two looks at ThreatQ's page then")
+    max_pause: Seconds = Field(300, description="seconds between two attempts to connect, at most")
 
 
 class Worker(Section):

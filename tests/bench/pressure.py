@@ -15,8 +15,8 @@ from bench import plant as plants
 from bench.letters import letter
 from bench.table import Line, Table, say
 
-from tqimap_fetcher import pressure
 from tqimap_sandbox import part
+from tqimap_shared import pressure
 
 
 if TYPE_CHECKING:
