@@ -17,8 +17,11 @@ _BLANK = re.compile(r"[\s\x00-\x1f\x7f-\x9f]+")
 
 def line(text: str, longest: int) -> str:
     """Return *text* on one line of at most *longest* characters."""
-    # lone surrogates come out of broken mails and are no UTF-8
-    whole = _BLANK.sub(" ", text.encode(errors="replace").decode()).strip()
+    whole = text
+    if not (text.isascii() and text.isprintable()) or "  " in text:
+        # lone surrogates come out of broken mails and are no UTF-8
+        whole = _BLANK.sub(" ", text.encode(errors="replace").decode())
+    whole = whole.strip()
     return whole if len(whole) <= longest else f"{whole[: longest - 1]}…"
 
 
