@@ -30,6 +30,7 @@ _ENCODED_WORD = re.compile(
     r"=\?([^?*\s]{1,75})(?:\*[^?\s]{0,20})?\?([bBqQ])\?([^?]*)\?=(?:[ \t\r\n]++(?==\?))?"
 )
 _NOT_BASE64 = bytes(set(range(256)).difference(f"{ascii_letters}{digits}+/=".encode()))
+_REPAIRS = 10  # each reads the rest of the mail again
 _LOST_BOUNDARY = re.compile(rb"(?m)^--([^\r\n]{1,220})\r?\n(?i:content-)")
 _UU_BLOCK = re.compile(
     rb"(?m)^begin [0-7]{3,4} ([^\r\n]{1,1024})\r?\n((?:[\x20-\x60]{1,90}\r?\n)*)end[ \t]*+\r?$"
@@ -136,23 +137,16 @@ def parse(raw: bytes, field_bytes: int) -> Part:
     return root
 
 
-def repaired(root: Part, field_bytes: int) -> Part:
-    """Return *root*, or, if its boundary never appears, its body cut at the one that does."""
-    if root.is_multipart() or not root.declared_type.startswith("multipart/"):
-        return root
-    body = root.content()
-    found = _LOST_BOUNDARY.search(body)
-    if found is None:
-        return root
-    head = b'Content-Type: multipart/mixed; boundary="%s"\n\n' % found[1].rstrip()
-    return parse(head + body, field_bytes)
+def nodes(root: Part, field_bytes: int) -> Iterator[Node]:
+    """Yield *root* and all parts below it, in the order of the mail.
 
-
-def nodes(root: Part) -> Iterator[Node]:
-    """Yield *root* and all parts below it, in the order of the mail."""
-    pending = [Node("", root)]
+    A multipart whose boundary never appears is cut at the one that does; a few are.
+    """
+    pending, left = [Node("", root)], _REPAIRS
     while pending:
         node = pending.pop()
+        if left and (repaired := _repaired(node.part, field_bytes)):
+            node, left = Node(node.path, repaired), left - 1
         yield node
         if node.part.is_multipart():
             inner = [
@@ -161,6 +155,21 @@ def nodes(root: Part) -> Iterator[Node]:
                 if isinstance(part, Part)
             ]
             pending.extend(reversed(inner))
+
+
+def _repaired(part: Part, field_bytes: int) -> Part | None:
+    if part.is_multipart() or not part.declared_type.startswith("multipart/"):
+        return None
+    body = part.content()
+    found = _LOST_BOUNDARY.search(body)
+    if found is None:
+        return None
+    head = b'Content-Type: multipart/mixed; boundary="%s"\n\n' % found[1].rstrip()
+    cut = parse(head + body, field_bytes)
+    for name, value in part.items():
+        if name.lower() != "content-type":
+            cut[name] = value
+    return cut
 
 
 def printable(value: object) -> str:

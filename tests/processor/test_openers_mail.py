@@ -6,7 +6,7 @@ import base64
 from typing import TYPE_CHECKING
 
 import pytest
-from fixtures.built_mail import artefacts, mail, mixed, part, report, source
+from fixtures.built_mail import artefacts, decision, mail, mixed, part, report, source
 
 from tqimap_processor.openers.mail import open_mail
 from tqimap_processor.walk import walk
@@ -130,6 +130,18 @@ def test_lost_boundary_is_found_again() -> None:
     broken = raw.replace(b'boundary="cut"', b'boundary="tuc"')
     assert artefacts(broken)["2"] == "attachment png a.png"
     assert "malformed" in [one.kind for one in walk(broken, Limits())[0].problems]
+
+
+def test_lost_boundary_of_a_part_is_found_again() -> None:
+    """A multipart inside another is cut too, and keeps its own fields; endless nesting is not."""
+    inner = b"--in\r\nContent-Type: text/html\r\n\r\n<a href=http://a.com/>\r\n--in--\r\n"
+    head = b"Content-Type: multipart/related; boundary=lost\r\nX-Odd: http://b.com/\r\n\r\n"
+    raw = mixed(b"Content-Type: text/plain\r\n\r\nx", head + inner)
+    assert artefacts(raw) == {"0": "mail mail", "1": "body text", "2": "body html"}
+    assert decision(report(raw), "http://b.com/").found[0].where == "part 2 header x-odd"
+    level = b"--%d\r\nContent-Type: multipart/mixed; boundary=lost\r\n\r\n"
+    deep = mixed(head + b"".join(level % number for number in range(90)))
+    assert len(artefacts(deep)) < 30
 
 
 def test_multipart_without_any_boundary_is_text() -> None:

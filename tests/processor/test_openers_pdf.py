@@ -71,6 +71,8 @@ def test_address_over_two_lines() -> None:
          "raw javascript", "app.launchURL('http://j.com/')"),
         (b"/OpenAction << /S /JavaScript /JS 6 0 R >>", (packed(b"", b"go('http://k.com/')"),),
          "raw javascript", "go('http://k.com/')"),
+        (b"/OpenAction << /S /URI /#55R#49 (http://a.com/#41b) >>", (),
+         "raw uri", "http://a.com/#41b"),
         (b"/OpenAction << /S /URI /URI 6 0 R >>", (b"(http://far.com/)",),
          "raw uri", "http://far.com/"),
         (b"/OpenAction << /S /Launch /F (\\\\\\\\server\\\\x.exe) >>", (),

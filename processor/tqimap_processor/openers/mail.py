@@ -48,7 +48,7 @@ def open_mail(source: Source) -> Opened:
         swept = charset.decode(raw[: source.limits.artefact_text])
         return Opened(spans=(Span("raw", swept),), problems=(problem,))
     root = mime.parse(raw, source.limits.part_field_bytes)
-    tree = list(mime.nodes(mime.repaired(root, source.limits.part_field_bytes)))
+    tree = list(mime.nodes(root, source.limits.part_field_bytes))
     return Opened(
         spans=(*_header(root), *_edges(tree)),
         children=tuple(child for node in tree for child in _children(node)),

@@ -34,12 +34,16 @@ _NAME = re.compile(rb"#([0-9A-Fa-f]{2})")
 _INNER = rb"[^()\\]*+(?:\\.[^()\\]*+)*"
 _NESTED = rb"\(" + _INNER + rb"(?:\(" + _INNER + rb"\)" + _INNER + rb")*\)"
 _BALANCED = rb"\(" + _INNER + rb"(?:" + _NESTED + _INNER + rb")*\)"
+# letters of a name may be written as their numbers, which hides it from a plain search
+_URI, _JS = rb"(?:U|#55)(?:R|#52)(?:I|#49)", rb"(?:J|#4[Aa])(?:S|#53)"
 _VALUE = re.compile(
-    rb"/(URI|JS|F|UF|UnixCommand|Win|P|D|Base|URL)\s{0,20}"
+    rb"/(" + _URI + rb"|" + _JS + rb"|F|UF|UnixCommand|Win|P|D|Base|URL)\s{0,20}"
     rb"(" + _BALANCED + rb"|<[0-9A-Fa-f\s]{2,65536}>)",
     re.DOTALL,
 )
-_REFERENCE = re.compile(rb"/(URI|JS)\s{1,20}(\d{1,10})\s{1,20}\d{1,5}\s{1,20}R\b")
+_REFERENCE = re.compile(
+    rb"/(" + _URI + rb"|" + _JS + rb")\s{1,20}(\d{1,10})\s{1,20}\d{1,5}\s{1,20}R\b"
+)
 _OBJECT = re.compile(rb"(?<!\d)(\d{1,10})\s{1,20}\d{1,5}\s{1,20}obj\b")
 _STRING = re.compile(rb"\s{0,20}(" + _BALANCED + rb"|<[0-9A-Fa-f\s]{2,65536}>)", re.DOTALL)
 _ACTIVE = re.compile(rb"/(Launch|JavaScript|JS|SubmitForm|ImportData|RichMedia)(?![A-Za-z])")
@@ -84,8 +88,7 @@ def sweep(data: bytes, limits: Limits) -> Sweep:
     active: dict[str, None] = {}
     for text in texts:
         _read(text, found, objects)
-        plain = _NAME.sub(lambda hit: bytes([int(hit[1], 16)]), text)
-        active.update(dict.fromkeys(hit[1].decode() for hit in _ACTIVE.finditer(plain)))
+        active.update(dict.fromkeys(hit[1].decode() for hit in _ACTIVE.finditer(_plain(text))))
     found.active = sorted({"JavaScript" if name == "JS" else name for name in active})
     found.content = objects.drawn(texts, limits.pdf_content)
     return found
@@ -148,10 +151,16 @@ def _inflated(packed: bytes, limits: Limits) -> tuple[bytes, int]:
 
 def _read(text: bytes, found: Sweep, objects: Objects) -> None:
     for hit in _VALUE.finditer(text):
-        _keep(found, hit[1].decode(), _text(hit[2]))
-    for name, number in dict.fromkeys((hit[1], int(hit[2])) for hit in _REFERENCE.finditer(text)):
+        _keep(found, _plain(hit[1]).decode(), _text(hit[2]))
+    references = ((_plain(hit[1]), int(hit[2])) for hit in _REFERENCE.finditer(text))
+    for name, number in dict.fromkeys(references):
         if found.room > 0:
             _keep(found, name.decode(), _referred(number, objects))
+
+
+def _plain(text: bytes) -> bytes:
+    """Return *text* with the numbers in its names undone."""
+    return _NAME.sub(lambda hit: bytes([int(hit[1], 16)]), text) if b"#" in text else text
 
 
 def _keep(found: Sweep, name: str, value: str) -> None:
