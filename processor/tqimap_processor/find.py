@@ -33,7 +33,7 @@ SUBJECT = "Email Subject"
 MAILER = "X-Mailer"
 FILENAME = "Filename"
 HASHES = {"MD5": "md5", "SHA-1": "sha1", "SHA-256": "sha256"}
-ATTACHED = "attached"
+ATTACHED = places.ATTACHED
 HIDDEN = "hidden"
 TYPED = "typed"
 _HEADERS = {
@@ -51,6 +51,7 @@ _DOUBTS = frozenset(
         "unknown-tld",
         places.TRANSPORT,
         places.PICTURE,
+        places.NOT_FOR_DETECTION,
         HIDDEN,
         ASIDE,
     }
@@ -150,6 +151,8 @@ def _seen(artefact: Artefact, reader: Reader) -> Iterator[_Seen]:
     hop = places.first_hop(artefact.spans)
     found = reader.findings(artefact)
     for span, hits in zip(artefact.spans, found, strict=False):
+        if span.where == places.FUZZY and not (_is_file(artefact) and artefact.whole):
+            continue
         if (kind := _HEADERS.get(span.where)) and span.text:
             place = Sighting(artefact.id, span.where, 0, len(span.text), span.text)
             yield _Seen(kind, span.text, place)
@@ -157,7 +160,7 @@ def _seen(artefact: Artefact, reader: Reader) -> Iterator[_Seen]:
         if span.hidden:
             roles |= {HIDDEN}
         yield from _in_text(artefact.id, span, roles, hits)
-    if artefact.how not in _CONTENT and _can_harm(artefact):
+    if _is_file(artefact):
         yield from _file(artefact)
 
 
@@ -190,7 +193,7 @@ def _typed(
     Return None where it cannot be that.
     """
     place = Sighting(artefact, span.where, 0, len(span.text), span.text)
-    flags = roles | {TYPED}
+    flags = roles if ATTACHED in roles else roles | {TYPED}
     for hit in hits:
         if hit.type == span.typed and (hit.start, hit.end) == (0, len(span.text)):
             return _Seen(hit.type, hit.value, place, flags | hit.flags - _DOUBTS, hit.attributes)
@@ -198,7 +201,10 @@ def _typed(
     return _Seen(*found, place, flags) if found else None
 
 
-def _can_harm(artefact: Artefact) -> bool:
+def _is_file(artefact: Artefact) -> bool:
+    """Say whether *artefact* is a file by itself, and one that can do harm."""
+    if artefact.how in _CONTENT:
+        return False
     return artefact.kind not in _HARMLESS or tricks.can_run(artefact.name)
 
 

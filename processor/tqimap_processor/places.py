@@ -20,6 +20,11 @@ TRANSPORT = "transport"
 ORIGIN = "origin"
 PICTURE = "picture"
 IN_URL = "in-url"
+ATTACHED = "attached"
+NOT_FOR_DETECTION = "not-for-detection"
+# places that openers name so
+FUZZY = "fuzzy hash"
+FOR_CONTEXT = " (to_ids false)"
 
 _WRITTEN = frozenset(
     {
@@ -68,6 +73,10 @@ def first_hop(spans: Iterable[Span]) -> str:
 def roles(where: str, hop: str) -> frozenset[str]:
     """Return what the place *where* says of all that stands there, as flags."""
     field = _HEADER.fullmatch(where)
+    if where == FUZZY:
+        return frozenset({ATTACHED})
+    if where.endswith(FOR_CONTEXT):
+        return frozenset({NOT_FOR_DETECTION})
     if field is None:
         return frozenset({PICTURE}) if _PICTURES.fullmatch(where) else frozenset()
     # a part of type message/external-body has its link there

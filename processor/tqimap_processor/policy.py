@@ -196,6 +196,12 @@ def _file(case: _Case) -> _Verdict | None:
     return None
 
 
+def _for_context(case: _Case) -> _Verdict | None:
+    if case.has(places.NOT_FOR_DETECTION):
+        return Action.REVIEW, "Its MISP event gives it for context, not for detection (to_ids)."
+    return None
+
+
 def _header(case: _Case) -> _Verdict | None:
     if case.indicator.type == find.SUBJECT:
         return Action.REVIEW, "A subject alone proves nothing, but finds mails of one campaign."
@@ -256,6 +262,7 @@ _RULES = (
     _gateway,
     _warned,
     _file,
+    _for_context,
     _transport,
     _header,
     _in_context,

@@ -52,7 +52,11 @@ AT_START = (
 INSIDE = (
     (40, b" EMF\0\0\1\0", "emf"),
     (4, b"ftypheic", "heif"),
+    (4, b"ftypheix", "heif"),
+    (4, b"ftypheim", "heif"),
+    (4, b"ftypheis", "heif"),
     (4, b"ftypmif1", "heif"),
+    (4, b"ftypmsf1", "heif"),
     (4, b"ftypavif", "avif"),
     (8, b"WEBPVP8", "webp"),
     (6, b"\0\0\0\0\x36\0\0\0", "bmp"),

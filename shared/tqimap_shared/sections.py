@@ -247,6 +247,14 @@ class Limits(Section):
     pixels: Count = Field(25_000_000, description="pixels of an image searched for QR codes")
     images: Count = Field(50, description="images of a mail searched for QR codes")
     pdf_pages: Count = Field(200, description="pages of a PDF that are read")
+    fuzzy: Count = Field(MIB, description="a file that gets a fuzzy hash (ssdeep); it is slow")
+    fuzzy_any: bool = Field(
+        default=False,
+        description="fuzzy hashes for all files that can do harm, not for programs alone",
+    )
+    pdf_code_pages: Count = Field(20, description="pages of a PDF that are drawn to find codes")
+    pdf_code_pixels: Count = Field(4_000_000, description="pixels of a page drawn for that")
+    pdf_code_seconds: Count = Field(5, description="processor seconds for drawing pages of a PDF")
     pdf_streams: Count = Field(20_000, description="streams of a PDF that are swept for links")
     pdf_stream: Count = Field(4 * MIB, description="one unpacked stream of a PDF, for the sweep")
     pdf_content: Count = Field(

@@ -253,7 +253,7 @@ def test_opendocument() -> None:
 
 def test_encrypted_opendocument_says_so() -> None:
     """What an OpenDocument encrypts is a problem, not broken XML."""
-    manifest = ("META-INF/manifest.xml", b"<m><encryption-data/></m>")
+    manifest = ("META-INF/manifest.xml", b"<m><file-entry/><encryption-data/></m>")
     kind = ("mimetype", b"application/vnd.oasis.opendocument.text")
     locked = zipped(kind, ("content.xml", b"\x01\x02"), manifest, method=zipfile.ZIP_STORED)
     assert _kinds(open_odf(source(locked))) == ["encrypted"]

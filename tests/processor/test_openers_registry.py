@@ -25,6 +25,15 @@ if TYPE_CHECKING:
     from tqimap_processor.openers import Opener, Source
 
 NOTE = b"http://some-place.com/"
+# no more of these than a hash, or that they are not read
+CLOSED = {
+    "exe": b"MZ" + bytes(62) + NOTE,
+    "elf": b"\x7fELF" + NOTE,
+    "macho": b"\xcf\xfa\xed\xfe" + NOTE,
+    "class": b"\xca\xfe\xba\xbe" + NOTE,
+    "wasm": b"\0asm" + NOTE,
+    "heif": b"\0\0\0\x18ftypheic" + NOTE,
+}
 CASES = {
     "mail": mail(NOTE),
     "html": b"<html><a href=http://some-place.com/>",
@@ -45,13 +54,12 @@ def test_every_format_has_its_cases() -> None:
     The first two are what tests are made of; the third is a test marked with what it opens.
     """
     lacking = {
-        "sample": set(OPENERS) - set(CASES) - set(SIGNATURES),
+        "sample": set(OPENERS) - set(CASES) - set(SIGNATURES) - set(CLOSED),
         "hostile case": set(OPENERS) - {one.kind for one in cases(shrink=50)},
         "unit case": set(OPENERS) - set(_marked()),
     }
     assert not {what: sorted(kinds) for what, kinds in lacking.items() if kinds}
-    assert set(CASES) | set(SIGNATURES) == set(OPENERS)
-    assert not set(CASES) & set(SIGNATURES)
+    assert sorted((*CASES, *SIGNATURES, *CLOSED)) == sorted(OPENERS)
 
 
 def _marked() -> Iterator[str]:
@@ -62,6 +70,15 @@ def _marked() -> Iterator[str]:
             for mark in getattr(value, "pytestmark", ()):
                 if getattr(mark, "name", "") == "opens":
                     yield from mark.args
+
+
+@pytest.mark.parametrize("kind", CLOSED)
+def test_closed_file_is_known_and_stays_closed(kind: str) -> None:
+    """Programs, and images that cannot be decoded here, are told by their content only."""
+    assert detect(CLOSED[kind]) == kind
+    opened = open_artefact(kind, source(CLOSED[kind]))
+    assert not opened.children
+    assert not [span for span in opened.spans if NOTE.decode() in span.text]
 
 
 @pytest.mark.parametrize("kind", SIGNATURES)

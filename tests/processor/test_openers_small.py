@@ -186,3 +186,12 @@ def test_images_beyond_the_count_are_not_searched() -> None:
     tree = walk(mixed(*parts), Limits(images=2))
     assert [len(one.spans) for one in tree[1:]] == [1, 1, 0]
     assert [one.kind for one in tree[3].problems] == ["too-many"]
+
+
+@pytest.mark.opens("heif")
+def test_image_that_cannot_be_decoded_says_so() -> None:
+    """Nobody takes it for searched."""
+    opened = open_artefact("heif", source(b"\0\0\0\x18ftypheic"))
+    assert [(one.kind, one.detail) for one in opened.problems] == [
+        ("unsupported", "HEIC: not searched for codes")
+    ]

@@ -121,6 +121,27 @@ def test_typed_values_are_beyond_doubt() -> None:
     assert "file-like" not in one.flags
 
 
+def test_misp_attribute_for_context_is_reviewed() -> None:
+    """What an event says not to look for is kept under its type, for a person to judge."""
+    event = {
+        "Event": {
+            "Attribute": [
+                {"type": "domain", "category": "x", "value": "a-context.com", "to_ids": False},
+                {"type": "domain", "category": "x", "value": "an-indicator.com", "to_ids": True},
+                {"type": "domain", "category": "x", "value": "in-both.com", "to_ids": False},
+                {"type": "domain", "category": "x", "value": "in-both.com", "to_ids": True},
+            ]
+        }
+    }
+    outcome = report(mixed(part(json.dumps(event).encode(), "application/json", name="a")))
+    actions = {one.value: one.action.value for one in outcome.decisions if one.type == "FQDN"}
+    assert actions["a-context.com"] == "review"
+    assert actions["an-indicator.com"] == actions["in-both.com"] == "upload"
+    (one,) = [one for one in outcome.decisions if one.value == "a-context.com"]
+    assert "not-for-detection" in one.flags
+    assert one.found[0].where == "$.Event.Attribute[0].value (to_ids false)"
+
+
 def test_openioc_types_win() -> None:
     """Items are what their context says if they must be equal; the others are text."""
     found = _found(OPENIOC, "a")

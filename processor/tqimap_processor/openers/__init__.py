@@ -6,6 +6,7 @@ An opener knows nothing of trees, files or the network: bytes in, `Opened` out.
 from __future__ import annotations
 
 import importlib
+from dataclasses import replace
 from encodings.aliases import aliases
 from typing import Protocol
 
@@ -15,6 +16,7 @@ from tqimap_processor.openers import (
     compressed,
     contentlines,
     encrypted_office,
+    fuzzy,
     html,
     jsondoc,
     lnk,
@@ -85,6 +87,8 @@ OPENERS: dict[str, Opener] = {
     "mhtml": mail.open_mail,
     "lnk": lnk.open_lnk,
     **dict.fromkeys(qr.KINDS, qr.open_image),
+    "heif": qr.unread,
+    **dict.fromkeys(fuzzy.PROGRAMS, fuzzy.open_program),
     **dict.fromkeys(sevenzip.KINDS, sevenzip.open_sevenzip),
 }
 
@@ -92,13 +96,16 @@ OPENERS: dict[str, Opener] = {
 LATE: tuple[str, ...] = (
     "LnkParse3",
     "PIL.Image",
+    "PIL.AvifImagePlugin",
     "zxingcpp",
     "encodings.idna",
     "_strptime",
     "compressed_rtf",
+    "cryptography.hazmat.primitives.kdf.argon2",
     "msoffcrypto",
     "msoffcrypto.exceptions",
     "olefile",
+    "ppdeep",
     "oletools.olevba",
     "oletools.rtfobj",
     "pypdfium2",
@@ -130,5 +137,12 @@ def open_inside(kind: str, source: Source) -> Opened:
     opener = OPENERS.get(kind)
     if opener is None:
         return Opened()
-    opened = attempt(lambda: within(opener(source), source), "opener-failed")
+    opened = attempt(lambda: within(_opened(opener, kind, source), source), "opener-failed")
     return Opened(problems=(opened,)) if isinstance(opened, Problem) else opened
+
+
+def _opened(opener: Opener, kind: str, source: Source) -> Opened:
+    opened = opener(source)
+    if fuzzy.wanted(kind, source):
+        opened = replace(opened, spans=(fuzzy.span(source), *opened.spans))
+    return opened

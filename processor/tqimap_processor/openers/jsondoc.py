@@ -10,7 +10,7 @@ import json
 import re
 from typing import TYPE_CHECKING, Any
 
-from tqimap_processor import charset
+from tqimap_processor import charset, places
 from tqimap_processor.artefact import Problem
 from tqimap_processor.openers import misp, stix
 from tqimap_processor.openers.gathered import Gathered
@@ -102,8 +102,9 @@ def _step(where: str, key: str) -> str:
 def _typed(where: str, item: dict[str, Any], gathered: Gathered) -> set[str]:
     """Add what *item* itself calls an indicator, and return the keys that were read so."""
     if misp.is_attribute(item):
+        context = places.FOR_CONTEXT if item.get("to_ids") is False else ""
         for kind, value in misp.values(item):
-            gathered.add(_step(where, "value"), value, kind)
+            gathered.add(_step(where, "value") + context, value, kind)
         return {"type", "value"}
     read = set()
     pattern = item.get("pattern")

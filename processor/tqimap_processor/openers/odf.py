@@ -9,8 +9,9 @@ import re
 from typing import TYPE_CHECKING
 
 from tqimap_processor.artefact import Child, Opened, Problem, Span
-from tqimap_processor.openers import markup, package
+from tqimap_processor.openers import markup, odf_locked, package
 from tqimap_processor.openers.part_text import PartText
+from tqimap_processor.openers.untrusted import attempt
 
 
 if TYPE_CHECKING:
@@ -32,27 +33,37 @@ def open_odf(source: Source) -> Opened:
     read = package.read(source)
     problems = dict.fromkeys(read.problems)
     locked = any(name == _MANIFEST and b"encryption-data" in data for name, data in read.parts)
+    parts = read.parts
     if locked:
-        problems.setdefault(Problem("encrypted", "its parts"))
+        plain = _unlocked(dict(read.parts), source)
+        if odf_locked.WHOLE in plain:
+            return Opened(children=(Child("", plain[odf_locked.WHOLE], "decrypted"),))
+        parts = tuple((name, plain[name]) for name, _ in parts if name in plain)
+        if not plain:
+            problems.setdefault(Problem("encrypted", "no known password opens it"))
     spans: list[Span] = []
     room = source.limits.artefact_text
-    for name, data in read.parts:
+    for name, data in parts:
         if not _TREE.search(name) or not data.strip():
             continue
         reader = _OdfText(max(0, room))
         problem = markup.read(data, reader)
-        # an encrypted part is no XML
-        if problem and not locked:
+        if problem:
             problems.setdefault(problem)
         found = list(_spans(name, reader))
         room -= sum(len(span.text) for span in found)
         spans += found
         if _MACRO.search(name) and reader.shown:
             problems.setdefault(Problem("macro", name))
-    kept = [part for part in read.parts if not _TREE.search(part[0]) and not _DULL.search(part[0])]
+    kept = [part for part in parts if not _TREE.search(part[0]) and not _DULL.search(part[0])]
     kept.sort(key=lambda part: bool(_PICTURE.search(part[0])))
     children = tuple(Child(name, data, "odf-part") for name, data in kept if data)
     return Opened(tuple(spans), children, tuple(problems))
+
+
+def _unlocked(parts: dict[str, bytes], source: Source) -> dict[str, bytes]:
+    plain = attempt(lambda: odf_locked.decrypted(parts[_MANIFEST], parts, source))
+    return {} if isinstance(plain, Problem) else plain
 
 
 def _spans(name: str, reader: _OdfText) -> list[Span]:

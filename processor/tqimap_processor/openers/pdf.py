@@ -12,7 +12,8 @@ from functools import partial
 from typing import TYPE_CHECKING
 
 from tqimap_processor.artefact import Child, Opened, Problem, Span
-from tqimap_processor.openers import pdf_page, pdf_sweep
+from tqimap_processor.openers import pdf_hidden, pdf_page, pdf_sweep
+from tqimap_processor.openers.pdf_codes import Codes
 from tqimap_processor.openers.untrusted import Foreign, attempt
 from tqimap_processor.passwords import CUSTOMARY
 
@@ -54,12 +55,14 @@ class _Document:
         self._source = source
         self._spans: dict[tuple[str, str], None] = {}
         self._children: list[Child] = []
+        self._codes = Codes(source.limits)
         self._room = source.room
         self._text = source.limits.artefact_text
 
     def opened(self) -> Opened:
         spans = tuple(Span(where, text, hidden=_unseen(where)) for where, text in self._spans)
-        return Opened(spans, tuple(self._children), tuple(dict.fromkeys(self.problems)))
+        problems = dict.fromkeys((*self.problems, *self._codes.problems))
+        return Opened(spans, tuple(self._children), tuple(problems))
 
     def take(self, found: pdf_sweep.Sweep) -> None:
         """Add what the sweep found and nothing else told."""
@@ -90,6 +93,8 @@ class _Document:
             for where, text in pdf_page.document(document):
                 self._add(where, text)
             self._embedded(document)
+            if (form := pdf_page.forms(document, self._room)) != b"":
+                self._keep("", form, "xfa-form")
         finally:
             document.close()
         return None
@@ -119,7 +124,7 @@ class _Document:
     def _page(self, document: Foreign, number: int) -> None:
         page = document[number]
         try:
-            for where, text in pdf_page.spans(page, self._text):
+            for where, text in (*pdf_page.spans(page, self._text), *self._codes.on(page)):
                 self._add(f"page {number + 1}{where}", text)
             for name, data in pdf_page.attached(page, self._room):
                 self._keep(name, data)
@@ -130,13 +135,13 @@ class _Document:
         for name, data in pdf_page.embedded(document, self._source.limits.children, self._room):
             self._keep(name, data)
 
-    def _keep(self, name: str, data: bytes | None) -> None:
+    def _keep(self, name: str, data: bytes | None, how: str = "pdf-embedded") -> None:
         if data is None or len(data) > self._room:
             self.problems.append(Problem("too-large", "an embedded file is left out"))
             return
         if all(data != child.data for child in self._children):
             self._room -= len(data)
-            self._children.append(Child(name, data, "pdf-embedded"))
+            self._children.append(Child(name, data, how))
 
     def _add(self, where: str, text: str) -> None:
         text = text.replace("\0", "").strip()[: max(0, self._text)]
@@ -146,4 +151,4 @@ class _Document:
 
 
 def _unseen(where: str) -> bool:
-    return where.startswith(("raw javascript", "javascript"))
+    return where.startswith(("raw javascript", "javascript")) or where.endswith(pdf_hidden.PLACE)

@@ -10,6 +10,8 @@ import ctypes
 from functools import partial
 from typing import TYPE_CHECKING
 
+from tqimap_processor.openers import pdf_hidden
+
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -19,6 +21,7 @@ if TYPE_CHECKING:
 
 _LINKS = 5_000  # of one page
 _SCRIPTS = 200
+_PACKETS = 50
 _BOOKMARKS = 2_000
 _KEYS = (b"Contents", b"T", b"V", b"DA", b"Subj")
 _LONGEST = 65_536  # bytes of one string
@@ -28,14 +31,32 @@ def spans(page: Foreign, room: int) -> Iterator[tuple[str, str]]:
     """Yield what stands on *page*: the end of a span's place and its text, *room* characters."""
     text = page.get_textpage()
     try:
-        count = min(text.count_chars(), room)
-        yield "", text.get_text_range(0, count, errors="replace") if count else ""
+        shown, hidden = pdf_hidden.split(page, text, min(text.count_chars(), room))
+        yield "", shown
+        yield pdf_hidden.PLACE, hidden
         for link in _web_links(text):
             yield " link", link
     finally:
         text.close()
     yield from _links(page)
     yield from _annotations(page)
+
+
+def forms(pdf: Foreign, room: int) -> bytes | None:
+    """Return the XFA form of *pdf*, whose packets in a row are XML; None if beyond *room*."""
+    from pypdfium2 import raw
+
+    packets: list[bytes] = []
+    for number in range(min(raw.FPDF_GetXFAPacketCount(pdf), _PACKETS)):
+        size = ctypes.c_ulong()
+        raw.FPDF_GetXFAPacketContent(pdf, number, None, 0, size)
+        room -= size.value
+        if room < 0:
+            return None
+        buffer = ctypes.create_string_buffer(size.value or 1)
+        raw.FPDF_GetXFAPacketContent(pdf, number, buffer, size.value, size)
+        packets.append(buffer.raw[: size.value])
+    return b"\n".join(packets)
 
 
 def document(pdf: Foreign) -> Iterator[tuple[str, str]]:

@@ -1,7 +1,8 @@
 """Read QR and other two-dimensional codes in images, with zxing-cpp on what Pillow decodes.
 
 zxing-cpp read 18 of 18 code images of the study, 28 ms an image. Pillow is asked for the size
-first: a PNG of 17 kB can be 144 million pixels.
+first: a PNG of 17 kB can be 144 million pixels. Images of iPhones (HEIC) are not read: libheif,
+which all packages for it use, cannot do without a second thread, and none may be started here.
 """
 
 from __future__ import annotations
@@ -19,7 +20,7 @@ if TYPE_CHECKING:
 
 
 KINDS = ("png", "jpeg", "gif", "bmp", "webp", "tiff", "ico", "avif")
-_FORMATS = ("PNG", "JPEG", "GIF", "BMP", "WEBP", "TIFF", "ICO", "AVIF")
+_FORMATS = tuple(kind.upper() for kind in KINDS)
 _BROKEN = (
     OSError,
     ValueError,
@@ -37,8 +38,11 @@ _LEAST = 20
 
 def open_image(source: Source) -> Opened:
     """Return what the codes in *source* say, each as a span."""
+    import PIL.AvifImagePlugin
     import PIL.Image
 
+    # no process or thread may be started where mail is read
+    PIL.AvifImagePlugin.DEFAULT_MAX_THREADS = 1
     try:
         with PIL.Image.open(io.BytesIO(source.data), formats=_FORMATS) as image:
             if image.width * image.height > source.limits.pixels:
@@ -51,20 +55,29 @@ def open_image(source: Source) -> Opened:
         return Opened(problems=(Problem("malformed", type(error).__name__),))
 
 
+def unread(source: Source) -> Opened:
+    """Say that codes in *source* would not be found."""
+    del source
+    return Opened(problems=(Problem("unsupported", "HEIC: not searched for codes"),))
+
+
 def _codes(image: Image) -> list[Span]:
+    found: dict[str, str] = {}
+    for frame in range(min(getattr(image, "n_frames", 1), _FRAMES)):
+        image.seek(frame)
+        for kind, text in codes(_grey(image)):
+            found.setdefault(text, kind)
+    pairs = enumerate(found.items(), 1)
+    return [Span(f"code {number} ({kind})", text) for number, (text, kind) in pairs]
+
+
+def codes(image: Image) -> list[tuple[str, str]]:
+    """Return the kind and the text of each code in *image*, which is grey."""
     import zxingcpp
 
     if min(image.width, image.height) < _LEAST:
         return []
-    spans: list[Span] = []
-    seen: set[str] = set()
-    for frame in range(min(getattr(image, "n_frames", 1), _FRAMES)):
-        image.seek(frame)
-        for code in zxingcpp.read_barcodes(_grey(image)):
-            if code.text and code.text not in seen:
-                seen.add(code.text)
-                spans.append(Span(f"code {len(spans) + 1} ({code.format.name})", code.text))
-    return spans
+    return [(code.format.name, code.text) for code in zxingcpp.read_barcodes(image) if code.text]
 
 
 def _grey(image: Image) -> Image:

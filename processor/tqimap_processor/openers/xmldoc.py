@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
 _STEP = 65_536
 _SHOWN = 400
-_LONGEST_TEXT = 2_000_000
+_DEEPEST = 100_000  # elements inside one another: each takes a kilobyte
 
 
 class _DeclaredError(Exception):
@@ -92,6 +92,8 @@ class _Reading:
         parser.Parse(b"", True)  # noqa: FBT003 - likewise
 
     def _start(self, name: str, attributes: dict[str, str]) -> None:
+        if len(self._open) > _DEEPEST:
+            raise ValueError
         parent = self._open[-1]
         count = parent.counts[name] = parent.counts.get(name, 0) + 1
         step = f"{name}[{count}]" if count > 1 else name
