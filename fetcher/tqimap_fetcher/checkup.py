@@ -190,11 +190,12 @@ class Checkup:
             except IMAP4.error as error:
                 raise unopened(self._client, subject, str(error)) from None
             rights = self._rights(folder)
-        if rights is not None and "s" not in rights:
+        marks = self._mailbox.take == "unread"
+        if marks and rights is not None and "s" not in rights:
             raise read_only(subject)
         self._next = int(str(found.get(b"UIDNEXT") or 1))
-        checked = "may be marked" if rights else "whether they may be marked, a fetch will tell"
-        return Said(f"{found.get(b'EXISTS', 0)} mails; {checked}.")
+        checked = "; may be marked" if rights else "; whether they may be marked, a fetch will tell"
+        return Said(f"{found.get(b'EXISTS', 0)} mails{checked if marks else ''}.")
 
     def _rights(self, folder: str) -> str | None:
         """Return the user's rights in *folder* (RFC 4314), None where the server tells none."""

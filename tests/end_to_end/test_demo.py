@@ -7,15 +7,18 @@ import os
 import signal
 import subprocess
 import time
+import tomllib
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
 import requests
+from fixtures.leaks import command_lines, descendants, found_in
 from fixtures.site import clean
 
 from tqimap_sandbox import part
+from tqimap_shared.settings import FILE_NAME
 
 
 if TYPE_CHECKING:
@@ -23,15 +26,6 @@ if TYPE_CHECKING:
 
 DEMO = [part.program("tqimap-sandbox"), "demo"]
 PARTS = ("redis", "mailbox", "socks", "threatq")
-
-
-def children(pid: int) -> set[int]:
-    """Return all living descendants of a process."""
-    found: set[int] = set()
-    for task in Path(f"/proc/{pid}/task").glob("*/children"):
-        for child in map(int, task.read_text().split()):
-            found |= {child} | children(child)
-    return found
 
 
 def gone(pids: set[int]) -> bool:
@@ -109,14 +103,25 @@ def read_until(process: subprocess.Popen[str], words: str) -> str:
     pytest.fail(f"the demo ended: {said}")
 
 
+def leaked(directory: Path, family: set[int]) -> list[str]:
+    """Return the places in the process list in which a password of the demo stands."""
+    (path,) = directory.glob(f"*/{FILE_NAME}")
+    kept = tomllib.loads(path.read_text("utf-8"))
+    secrets = [kept["threatq"]["password"], kept["mailbox"][0]["proxy_password"]]
+    lines = [(line.decode("utf-8", "replace"), line) for line in command_lines(family)]
+    assert len(lines) >= len(PARTS)
+    return found_in(lines, secrets)
+
+
 def test_interrupt_leaves_nothing(tmp_path: Path) -> None:
     """Without --check the pages stay up until Ctrl-C, after which nothing runs and nothing lies."""
     with demo(tmp_path) as process:
         said = read_until(process, "Ctrl-C ends everything")
-        family = children(process.pid)
+        family = descendants(process.pid)
         assert len(family) >= len(PARTS)
         url = said[said.rindex("https://") :].split()[0]
         (ca_file,) = tmp_path.glob("*/ca.pem")
+        assert leaked(tmp_path, family) == []
         page = requests.get(f"{url}/indicators?q=203.0.113.45", verify=str(ca_file), timeout=120)
         assert ">203.0.113.45<" in page.text
         process.send_signal(signal.SIGINT)
@@ -129,7 +134,7 @@ def test_killed_demo_takes_its_parts_along(tmp_path: Path) -> None:
     """Even SIGKILL leaves no server running."""
     with demo(tmp_path, "--check") as process:
         read_until(process, "threatq")
-        family = children(process.pid)
+        family = descendants(process.pid)
         assert len(family) >= len(PARTS)
         process.kill()
     assert gone(family)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import signal
 import subprocess
 import sys
@@ -40,8 +41,9 @@ def serving(directory: Path, certificates: Path) -> Iterator[dict[str, str]]:
     """Run `tqimap-sandbox mailbox`; its ready line."""
     command = [sys.executable, "-m", "tqimap_sandbox.cli", "mailbox"]
     options = ["--directory", str(directory), "--certificates", str(certificates)]
-    options += ["--user", "me@test", "--password", PASSWORD]
-    with subprocess.Popen([*command, *options], stdout=subprocess.PIPE) as process:
+    options += ["--user", "me@test"]
+    environment = {**os.environ, "SANDBOX_PASSWORD": PASSWORD}
+    with subprocess.Popen([*command, *options], env=environment, stdout=subprocess.PIPE) as process:
         try:
             assert process.stdout is not None
             yield json.loads(process.stdout.readline())

@@ -119,11 +119,13 @@ def _show(stage: _Stage, options: argparse.Namespace, began: float) -> int:
     store = stage.start("redis", "--port", "0", "--directory", str(stage.directory / "redis"))
     mailbox = stage.start(
         "mailbox", "--port", "0", "--directory", str(arrival.MAILS), "--user", MAIL_USER,
-        "--certificates", str(stage.directory / "mailbox"), "--password", mail_password,
+        "--certificates", str(stage.directory / "mailbox"), SANDBOX_PASSWORD=mail_password,
     )  # fmt: skip
-    proxy = stage.start("socks", "--port", "0", "--user", PROXY_USER, "--password", proxy_password)
+    proxy = stage.start(
+        "socks", "--port", "0", "--user", PROXY_USER, SANDBOX_PASSWORD=proxy_password
+    )
     threatq_options = ["--state", str(stage.directory / "threatq.sqlite"), "--types", options.types]
-    ready = stage.start("threatq", "--port", "0", *threatq_options, "--password", password)
+    ready = stage.start("threatq", "--port", "0", *threatq_options, SANDBOX_PASSWORD=password)
 
     _configure(stage.directory, store, mailbox, proxy_password)
     stage.console.print("Running tqimap:")

@@ -23,6 +23,8 @@ from proxyprotocol.reader import ProxyProtocolReader
 from pymap.imap import IMAPServer
 from pymap.parsing.message import AppendMessage
 
+from tqimap_sandbox import part
+
 
 if TYPE_CHECKING:
     import argparse
@@ -40,7 +42,12 @@ def arguments(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument("--directory", type=Path, help="*.eml files to begin with")
     parser.add_argument("--user", default="analyst@example.org", help="the only user")
-    parser.add_argument("--password", required=True, help="this user's password")
+    parser.add_argument(
+        "--password",
+        default=part.secret("PASSWORD"),
+        required=not part.secret("PASSWORD"),
+        help="this user's password; better by SANDBOX_PASSWORD in the environment",
+    )
     parser.add_argument(
         "--certificates",
         type=Path,

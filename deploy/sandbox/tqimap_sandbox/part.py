@@ -22,6 +22,11 @@ STOP_SECONDS = 10
 _PR_SET_PDEATHSIG = 1
 
 
+def secret(name: str, default: str = "") -> str:
+    """Return `SANDBOX_<name>` of the environment: anyone on a machine sees command lines."""
+    return os.environ.get(f"SANDBOX_{name}", default)
+
+
 def program(name: str) -> str:
     """Return the path of one of our console scripts in this environment."""
     return str(Path(sys.executable).parent / name)

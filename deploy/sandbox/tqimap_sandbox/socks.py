@@ -21,6 +21,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from tqimap_sandbox import part
+
 
 if TYPE_CHECKING:
     import argparse
@@ -41,7 +43,11 @@ def arguments(parser: argparse.ArgumentParser) -> None:
         "--port", type=int, default=0, help="port on loopback; a free one by default"
     )
     parser.add_argument("--user", default="", help="user name that SOCKS 5 and 4 must give")
-    parser.add_argument("--password", default="", help="password that SOCKS 5 must give")
+    parser.add_argument(
+        "--password",
+        default=part.secret("PASSWORD"),
+        help="password that SOCKS 5 must give; better by SANDBOX_PASSWORD in the environment",
+    )
     parser.add_argument(
         "--name",
         action="append",

@@ -8,6 +8,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from tqimap_sandbox import part
 from tqimap_sandbox.threatq.app import build
 from tqimap_sandbox.threatq.certificate import certificate
 from tqimap_sandbox.threatq.context import Library
@@ -37,9 +38,13 @@ def arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--types", choices=GENERATIONS, default="G3", help="of a new state file")
     parser.add_argument("--expires", type=int, help="seconds an access token lives")
     parser.add_argument("--client-id", default=CLIENT_ID)
-    parser.add_argument("--client-secret", default=CLIENT_SECRET)
+    parser.add_argument("--client-secret", default=part.secret("CLIENT_SECRET", CLIENT_SECRET))
     parser.add_argument("--email", default=EMAIL)
-    parser.add_argument("--password", default=PASSWORD)
+    parser.add_argument(
+        "--password",
+        default=part.secret("PASSWORD", PASSWORD),
+        help="better by SANDBOX_PASSWORD in the environment",
+    )
 
 
 def run(options: argparse.Namespace) -> int:
