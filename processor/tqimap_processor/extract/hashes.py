@@ -33,8 +33,8 @@ _LETTER = LETTER[0]
 # how far back a word may stand that says which hash this is
 _CONTEXT = 40
 _SAID = re.compile(
-    rb"(imp(?:ort )?[ _-]?hash|authenti ?hash|ja3s?|jarm|thumbprint|fingerprint"
-    rb"|serial(?: ?number| no\.?)?"
+    rb"(imp(?:ort )?[ _-]?hash|authenti ?hash|(?:ja3s?|jarm)(?: (?:hash|fingerprint))?"
+    rb"|thumbprint|fingerprint|serial(?: ?number| no\.?)?"
     rb"|rich ?(?:pe ?)?header ?hash|telfhash|vhash|icon ?hash|pehash)[\"'\s:=|#*()-]{0,24}$"
 )
 
@@ -75,7 +75,7 @@ def _hit(image: Image, kind: str, start: int, end: int) -> Raw | None:
     word = re.sub(r"[ _-]", "", said[1].decode())
     if word.startswith(("imphash", "importhash")):
         return Hit(FUZZY, value, start, end, frozenset({"labelled"}), (("Algorithm", "imphash"),))
-    if kind is FUZZY and word != "jarm":
+    if kind is FUZZY and word[:4] != "jarm":
         return None
     if word.startswith("serial"):
         return Hit(SERIAL, value, start, end, frozenset({"labelled"}))

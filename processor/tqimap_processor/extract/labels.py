@@ -15,11 +15,16 @@ if TYPE_CHECKING:
 
 
 _LABELLED = frozenset({"labelled"})
-_AGENT = re.compile(r"[\"']?[ \t]*[:=][ \t]*[\"']?([^\r\n\"'<>|]{3,400})", re.ASCII)
+_AGENT_WORD = re.compile(rb"user[- ]?agent")
+_AGENT = re.compile(
+    r"s?(?: string)?[\"']?[ \t]*(?:[:=][ \t]*[\"'\u201c]?|[\"'\u201c])"
+    r"\s*([^\r\n\"'\u201c\u201d<>|]{3,400})"
+)
 _MOZILLA = re.compile(r"Mozilla/\d\.\d[A-Za-z0-9()/;:.,_+@\[\] -]*+")
 _MAX_AGENT = 412
 _MUTEX = re.compile(
-    r"(?:es|ex)?(?:[ _-]?(?:name|object))?[\"']?[ \t]{0,4}(?:[:=][ \t]{0,4}|(?=[\"\u201c'`]))"
+    r"(?:es|ex)?(?:[ _-]?(?:name|object))?[\"']?[ \t]{0,4}"
+    r"(?:[:=][ \t]{0,4}|(?=[\"\u201c'`]|(?:Global|Local)\\))"
     r"[\"\u201c'`]?"
     r"((?:(?:Global|Local)\\{1,2})?[\w{}().$#!@&+-]{4,128})"
 )
@@ -32,8 +37,8 @@ _SERIAL = re.compile(
 def find(text: str, image: Image) -> Iterator[Hit]:
     """Yield the hits of *text*, with places in it."""
     lower = image.lower
-    for at in _places(lower, b"user-agent"):
-        if match := _AGENT.match(text, at + 10):
+    for word in _AGENT_WORD.finditer(lower):
+        if match := _AGENT.match(text, word.end()):
             value = match[1].rstrip()
             yield Hit(USER_AGENT, value, match.start(1), match.start(1) + len(value), _LABELLED)
     if b"Mozilla/" in image.bytes:

@@ -51,14 +51,30 @@ EXTENSIONS = words("""
     settingcontent-ms library-ms search-ms iqy slk job ps pcap evtx etl dmp sqlite old bak
 """)
 # receivers of method calls and attributes in code: always, and before a method's name
-CODE = words("self this document window console module exports math java javax util utils obj")
+CODE = words("""
+    self this document window console module exports math java javax util utils obj process
+""")
 _MAYBE_CODE = words("""
     os sys app object string require system event node item data args result response request config
     ctx array json date element el e i x user form forms file df np pd db conn socket client server
+    order items
 """)
+# what a style sheet begins with: no name of a method behind it makes a domain
+_ELEMENTS = words("""
+    a body button div footer form h1 h2 h3 h4 h5 header img input label li main nav ol option p
+    section select span table tbody td textarea th thead tr ul
+""")
+# the name of a package is a domain's, backwards
+_BACKWARDS = words("com org net")
+# first labels that need a second look, if the last one is no plain one
+SUSPECT = CODE | _ELEMENTS | _BACKWARDS
+# sources that are called so whatever they are about
+_SOURCES = words("main lib mod index test tests setup app utils config build script")
 # products whose name is a domain's
 _PRODUCTS = words("asp.net ado.net vb.net")
 PLAIN_TLDS = words("com net org ru info biz cn de fr eu top xyz")
+# what stands behind the @ of a Message-ID, never of a mailbox
+NO_MAILBOX = words("mail.gmail.com mx.google.com")
 _ABBREVIATIONS = words("e.g i.e u.s u.k a.m p.m e.u z.b d.h u.a s.o o.g i.d")
 
 
@@ -88,6 +104,8 @@ def _mail(match: re.Match[str]) -> Iterator[Hit]:
         return
     kind, name, flags, attributes = host
     inner = begin + (domain[0] == "[")
+    if name in NO_MAILBOX or name.endswith(".prod.outlook.com"):
+        return
     if local and ".." not in local and local[-1] != "." and len(local) <= 64:
         shown = f"[{name}]" if domain[0] == "[" else name
         value = f"{local.lower()}@{shown}"
@@ -181,7 +199,12 @@ def _named(token: str, start: int, stop: int, before: str, after: str) -> Iterat
         if kind is not None:
             yield from _domain(token, canonical, start, stop, kind)
             return
-    if tld in EXTENSIONS and before not in {"/", "\\", "="} and len(name) < 256 and after != "(":
+    if (
+        tld in EXTENSIONS
+        and before not in {"/", "\\", "=", "~"}
+        and len(name) < 256
+        and after != "("
+    ):
         yield Hit(
             FILENAME, name, start, stop, frozenset({"file-like"}) if canonical else frozenset()
         )
@@ -208,7 +231,7 @@ def _is_prose(name: str, tld: str, before: str, after: str) -> bool:
     if lowered in _ABBREVIATIONS or lowered.rpartition(".")[0] in _ABBREVIATIONS:
         return True
     last = name[-len(tld) :]
-    if last[0].isupper() and not last.isupper() and tld not in PLAIN_TLDS:
+    if last[0].isupper() and tld not in PLAIN_TLDS and not name.isupper():
         return True
     if last == "NET" and (lowered in _PRODUCTS or not name.isupper()):
         return True
@@ -220,7 +243,9 @@ def _is_code(lowered: str, tld: str, before: str, after: str) -> bool:
     if first in CODE or (tld not in CLASSIC and (after in {"(", "="} or before == "/")):
         return True
     if "." in rest:
-        return False
+        return first in _BACKWARDS and tld not in CLASSIC
+    if first in _ELEMENTS and tld not in CLASSIC:
+        return True
     return tld in UNLIKELY or (first in _MAYBE_CODE and tld in METHODS)
 
 
@@ -230,6 +255,8 @@ def _domain_flags(name: str, tld: str, before: str) -> frozenset[str] | None:
     if tld in FILE_TLDS and (len(labels) == 1 or before == "/" or labels[-1].isdigit()):
         return None
     if labels[-1] in EXTENSIONS and tld in EXTENSIONS and labels[-1] not in TLDS:
+        return None
+    if tld in EXTENSIONS and len(labels) == 1 and labels[0] in _SOURCES:
         return None
     if tld == "so" and (labels[0].startswith("lib") or before == "/"):
         return None

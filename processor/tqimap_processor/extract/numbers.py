@@ -17,8 +17,10 @@ if TYPE_CHECKING:
 
 # two colons near each other, unless a clock's
 _COLONS = re.compile(rb":(?=[0-9A-Fa-f]{0,4}:)(?!\d\d:\d\d(?::\d\d)?(?![0-9A-Fa-f:]))")
+# an IPv4 address may end it
 _V6 = re.compile(
-    rb"[0-9A-Fa-f]{0,4}(?::[0-9A-Fa-f]{0,4}){2,8}(?:(?<=:)\d{1,3}(?:\.\d{1,3}){3}|(?<=:\d)(?:\d{0,2}(?:\.\d{1,3}){3}))?"
+    rb"[0-9A-Fa-f]{0,4}(?::[0-9A-Fa-f]{0,4}){2,8}"
+    rb"(?:(?:(?<=:)\d{1,3}|(?<=:\d)\d{0,2}|(?<=:\d\d)\d?|(?<=:\d\d\d))(?:\.\d{1,3}){3})?"
 )
 _V6_BEHIND = re.compile(rb"(?:%[A-Za-z0-9]{1,15})?(?:/(\d{1,3}))?")
 _HEX_MAC = re.compile(rb"-(?=[0-9A-Fa-f]{2}-[0-9A-Fa-f]{2}-[0-9A-Fa-f]{2}-[0-9A-Fa-f]{2})")

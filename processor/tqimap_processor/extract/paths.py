@@ -8,7 +8,9 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING
 
-from tqimap_processor.extract.finding import PATH, REGISTRY, Hit
+from tqimap_processor.extract import hosts
+from tqimap_processor.extract.addresses import quad
+from tqimap_processor.extract.finding import FQDN, IP, PATH, REGISTRY, Hit, Raw
 from tqimap_processor.extract.names import EXTENSIONS
 
 
@@ -34,10 +36,9 @@ _HIVE = (
     rb"(?:EY_(?:LOCAL_MACHINE|CURRENT_USER|CLASSES_ROOT|USERS|CURRENT_CONFIG|PERFORMANCE_DATA)"
     rb"|LM|CU|CR|U|CC)>?:?\\{1,2}"
 )
-_KEYS = tuple(
-    re.compile(hk + rb"(?<![A-Za-z0-9_]" + hk + rb")(?i:" + _HIVE + rb")")
-    for hk in (b"HK", b"hk", b"Hk")
-)
+_KEYS = re.compile(rb"[Hh][Kk](?<![A-Za-z0-9_][Hh][Kk])(?i:" + _HIVE + rb")")
+# what the kernel calls HKEY_LOCAL_MACHINE and HKEY_USERS
+_KERNEL = re.compile(rb"\\(?<![\w\xff\\]\\)(?i:REGISTRY)\\(?i:MACHINE|USER)\\(?=[\w\xff])")
 _SPACED_FILE = re.compile(
     r"(?: [^\\/:*?\"'<>|\s,;]{1,60}){1,5}(?<=\.\w{3})\w?(?=[\"']|\r?$)", re.MULTILINE
 )
@@ -45,6 +46,8 @@ _HIVES = {
     "HKLM": "HKEY_LOCAL_MACHINE", "HKCU": "HKEY_CURRENT_USER", "HKCR": "HKEY_CLASSES_ROOT",
     "HKU": "HKEY_USERS", "HKCC": "HKEY_CURRENT_CONFIG",
 }  # fmt: skip
+_KERNELS = {"MACHINE": "HKEY_LOCAL_MACHINE", "USER": "HKEY_USERS"}
+_IN_PATH = frozenset({"in-path"})
 # a share's two backslashes behind these are an escaped one of something else
 _NO_SHARE = frozenset({b":", b"\\", b"%", b">", b"\xff"})
 _OPENER = {")": "(", "]": "[", "}": "{"}
@@ -52,7 +55,13 @@ _UNIX_ROOT = re.compile(
     rb"/(?<![\w\xff./:<)*~-]/)(?:etc|usr|var|tmp|home|opt|bin|sbin|root|dev|proc|sys|lib|lib64|mnt|media"
     rb"|srv|run|boot|Library|Users|Applications|System|private|Volumes|data|sdcard|storage|vendor)/"
 )
-_HOME = re.compile(rb"~/(?<![\w\xff./:~-]~/)(?=[\w\xff.])")
+# a drive or a variable before slashes
+_ROOTED = (
+    (b":/", re.compile(rb":/(?<=[A-Za-z]:/)(?<![\w\xff.%-][A-Za-z]:/)(?=[A-Za-z])"), 1),
+    (b"~", re.compile(rb"~/(?<![\w\xff./:~-]~/)(?=[\w\xff.])"), 0),
+    (b"$", re.compile(rb"\$(?:[A-Z]{3,20}|\{[A-Z_]{3,20}\})/(?=[\w.])"), 0),
+)
+_POWERSHELL = re.compile(rb"\$(?i:env):[A-Za-z()0-9_]{2,30}\\{1,2}")
 _UNIX_WORD = r"[\w.+@%~#$={}-]{1,255}+"
 _UNIX_REST = re.compile(
     rf"(?:{_UNIX_WORD}(?: (?!and |or |to |in ){_UNIX_WORD}){{0,2}}/){{0,48}}(?:{_UNIX_WORD})?"
@@ -61,7 +70,7 @@ _DOUBLED = re.compile(r"\\{2,}")
 _ENDS = ".,;:!?'\")]}"
 
 
-def find(text: str, image: Image) -> Iterator[Hit]:
+def find(text: str, image: Image) -> Iterator[Raw]:
     """Yield the hits of *text*, whose image is *image*, with places in it."""
     if b"\\" in image.bytes:
         yield from _keys(text, image.bytes)
@@ -72,7 +81,7 @@ def find(text: str, image: Image) -> Iterator[Hit]:
 
 def _keys(text: str, image: bytes) -> Iterator[Hit]:
     done = 0
-    for root in (root for pattern in _KEYS for root in pattern.finditer(image)):
+    for root in sorted((*_KEYS.finditer(image), *_KERNEL.finditer(image)), key=re.Match.start):
         if root.start() < done:
             continue
         start = root.start() - (text[root.start() - 1 : root.start()] == "<")
@@ -82,12 +91,27 @@ def _keys(text: str, image: bytes) -> Iterator[Hit]:
             yield hit
 
 
-def _windows(text: str, image: bytes) -> Iterator[Hit]:
+def _windows(text: str, image: bytes) -> Iterator[Raw]:
     done = 0
     for root in sorted(_roots(image)):
         if root[0] >= done and (hit := _windows_hit(text, *root, PATH)):
             yield hit
+            yield from _server(text, hit)
             done = hit.end
+
+
+def _server(text: str, share: Hit) -> Iterator[Raw]:
+    """Yield the address or domain whose *share* a path names."""
+    if text[share.start] != "\\":
+        return
+    written = text[share.start : share.end]
+    start = share.start + len(written) - len(written.lstrip("\\"))
+    host = written.lstrip("\\").partition("\\")[0].partition("@")[0]
+    stop = start + len(host)
+    if (flags := quad(host)) is not None:
+        yield IP, host, start, stop, flags | _IN_PATH, ()
+    elif "." in host and (name := hosts.canonical(host)):
+        yield FQDN, name, start, stop, hosts.flags(name) | _IN_PATH, hosts.attributes(name)
 
 
 def _roots(image: bytes) -> Iterator[tuple[int, int]]:
@@ -95,6 +119,8 @@ def _roots(image: bytes) -> Iterator[tuple[int, int]]:
     for match in _DRIVE.finditer(image):
         yield match.start() - 1, match.end()
     for match in _VARIABLE.finditer(image) if b"%" in image else ():
+        yield match.span()
+    for match in _POWERSHELL.finditer(image) if b"$" in image else ():
         yield match.span()
     for match in _SHARE.finditer(image):
         before = image[match.start() - 1 : match.start()] if match.start() else b""
@@ -108,6 +134,9 @@ def _windows_hit(text: str, start: int, tail: int, kind: str) -> Hit | None:
     if kind == PATH and text[end : end + 1] == " " and (spaced := _SPACED_FILE.match(text, end)):
         name = text[end : spaced.end()].rpartition(".")[2].lower()
         end = spaced.end() if name in EXTENSIONS else end
+    closer = text.find(")", tail, end)
+    if closer >= 0 and text.find("(", tail, closer) < 0:
+        end = closer
     end = _trim(text, start, end)
     if end <= tail:
         return None
@@ -121,7 +150,11 @@ def _windows_hit(text: str, start: int, tail: int, kind: str) -> Hit | None:
 
 
 def _key(written: str) -> str:
-    hive, _, rest = _DOUBLED.sub(r"\\", written).partition("\\")
+    written = _DOUBLED.sub(r"\\", written)
+    if written[0] == "\\":
+        _, _, hive, rest = written.split("\\", 3)
+        return f"{_KERNELS[hive.upper()]}\\{rest}"
+    hive, _, rest = written.partition("\\")
     hive = hive.strip("<>:").upper()
     return f"{_HIVES.get(hive, hive)}\\{rest}"
 
@@ -138,12 +171,19 @@ def _trim(text: str, start: int, end: int) -> int:
 
 def _unix(text: str, image: bytes) -> Iterator[Hit]:
     done = 0
-    for pattern in (_UNIX_ROOT, _HOME) if b"~" in image else (_UNIX_ROOT,):
-        for root in pattern.finditer(image):
-            if root.start() < done:
-                continue
-            rest = _UNIX_REST.match(text, root.end())
-            end = _trim(text, root.start(), rest.end() if rest else root.end())
-            done = end
-            if end > root.end():
-                yield Hit(PATH, text[root.start() : end], root.start(), end)
+    for start, tail in _unix_roots(image):
+        if start < done:
+            continue
+        rest = _UNIX_REST.match(text, tail)
+        end = done = _trim(text, start, rest.end() if rest else tail)
+        if end > tail:
+            yield Hit(PATH, text[start:end], start, end)
+
+
+def _unix_roots(image: bytes) -> list[tuple[int, int]]:
+    """Return where roots before slashes begin and end."""
+    roots = [match.span() for match in _UNIX_ROOT.finditer(image)]
+    for sign, pattern, back in _ROOTED:
+        if sign in image:
+            roots += [(match.start() - back, match.end()) for match in pattern.finditer(image)]
+    return sorted(roots)

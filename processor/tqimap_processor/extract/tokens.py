@@ -113,7 +113,8 @@ def _url(token: str, host: str, begin: int, port: str | None, tail: str | None) 
 def _mail(token: str, host: str, begin: int) -> tuple[Raw, ...]:
     """Return the address that *token* is, and its domain *host*, which begins at *begin*."""
     size = len(token)
-    if begin > _MAX_LOCAL + 1 or token[-1] <= "9" or ".." in token:
+    # odd ones: addresses as domains, Message-IDs
+    if begin > _MAX_LOCAL + 1 or token[-1] <= "9" or ".." in token or host in names.NO_MAILBOX:
         return ()
     return (
         (EMAIL, token, 0, size, NO_FLAGS, ()),
@@ -127,7 +128,7 @@ def _name(host: str, last: str, port: str | None) -> tuple[Raw, ...]:
         if last == "com":
             if host[:-4].rpartition(".")[2] in names.EXTENSIONS:
                 return ()
-        elif last not in _SETTLED or host[: host.index(".")] in names.CODE:
+        elif last not in _SETTLED or host[: host.index(".")] in names.SUSPECT:
             return ()
     return ((FQDN, host, 0, len(host), NO_FLAGS, (("Port", port),) if port else ()),)
 
