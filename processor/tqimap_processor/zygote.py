@@ -85,13 +85,13 @@ class Zygote:
         ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
         with theirs:
             os.set_inheritable(theirs.fileno(), True)  # noqa: FBT003 - its signature
-            command = (sys.executable, "-I", "-m", PROGRAM, str(theirs.fileno()))
             pid = os.posix_spawn(
-                command[0],
-                (*command, limits.model_dump_json()),
+                sys.executable,
+                (sys.executable, "-I", "-m", PROGRAM, str(theirs.fileno())),
                 {name: os.environ[name] for name in INHERITED if name in os.environ},
                 file_actions=[(os.POSIX_SPAWN_OPEN, 0, os.devnull, os.O_RDWR, 0)],
             )
+        ours.send(limits.model_dump_json().encode())
         return cls(pid, ours)
 
     def __enter__(self) -> Self:

@@ -152,7 +152,8 @@ def load(limits: Limits) -> None:
 
 
 if __name__ == "__main__":
+    _line = socket.socket(fileno=int(sys.argv[1]))
     # not pydantic's model: loading it would make every fork a third dearer
-    _limits = cast("Limits", SimpleNamespace(**json.loads(sys.argv[2])))
+    _limits = cast("Limits", SimpleNamespace(**json.loads(_line.recv(MESSAGE))))
     load(_limits)
-    serve(socket.socket(fileno=int(sys.argv[1])), _limits)
+    serve(_line, _limits)
