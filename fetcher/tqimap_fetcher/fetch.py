@@ -1,7 +1,8 @@
 r"""Run one fetch of one mailbox: unread mails out, \Seen in only for what is safe.
 
 The order is the whole point: `admit` makes a group durable, and only after it has returned are its
-mails marked. A run that dies in between fetches them again, and the ledger knows them.
+mails marked. A run that dies in between fetches them again, and the ledger knows them. While one
+group is being admitted the next one is fetched.
 """
 
 from __future__ import annotations
@@ -11,8 +12,10 @@ import time
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
+from tqimap_fetcher.gate import Gate
 from tqimap_fetcher.pipeline import Batch
 from tqimap_shared.envelope import Envelope, Location
+from tqimap_shared.ledger import pack
 
 
 if TYPE_CHECKING:
@@ -72,20 +75,22 @@ def fetch(
 ) -> Tally:
     """Hand the unread mails of *session* to *admit*, the oldest first, and mark them.
 
-    *admit* gets groups of at most `admit_messages` mails and `admit_bytes` bytes (a larger mail
-    comes alone); when it returns, they are durable. *held* is asked before each batch: a reason
-    ends the run. *choice* adds mails to the unread ones or leaves some out. Raises what *admit*
-    and the session raise; what was admitted by then stays so.
+    *admit*, called in a thread of its own, gets groups of at most `admit_messages` mails and
+    `admit_bytes` bytes (a larger mail comes alone); when it returns, they are durable. *held* is
+    asked before each batch: a reason ends the run. *choice* adds mails to the unread ones or leaves
+    some out. Raises what *admit* and the session raise; what was admitted by then stays so.
     """
-    run = _Run(session, admit, settings=settings, limits=limits, mark=choice.mark)
+    run = _Run(session, settings=settings, limits=limits, mark=choice.mark)
     found = set(session.unseen() if choice.found is None else choice.found).union(choice.again)
     uids = sorted(found.difference(choice.skip))
     some = uids[: settings.max_messages]
     sizes = session.sizes(some)
     run.absent += [uid for uid in some if uid not in sizes]
-    for uid, raw in session.stream(run.until_held(sizes, held)):
-        run.take(uid, raw, sizes[uid])
-    run.admit_group()
+    with Gate(admit, run.admitted) as gate:
+        for uid, raw in session.stream(run.until_held(sizes, held)):
+            run.take(uid, raw, sizes[uid], gate)
+        run.hand_over(gate)
+        gate.wait()
     session.settle()
     return replace(run.tally(len(uids)), quarantined=tuple(sorted(found.intersection(choice.skip))))
 
@@ -121,7 +126,6 @@ class _Run:
     def __init__(
         self,
         session: Session,
-        admit: Callable[[Sequence[Envelope]], None],
         *,
         settings: Fetch,
         limits: Limits,
@@ -129,7 +133,6 @@ class _Run:
     ) -> None:
         self._session = session
         self._mark = mark
-        self._admit = admit
         self._settings = settings
         self._whole = min(limits.raw, settings.max_literal)
         self._mailbox = session.mailbox
@@ -154,8 +157,8 @@ class _Run:
                 return
             yield batch
 
-    def take(self, uid: int, raw: bytes | None, size: int) -> None:
-        """Put the mail *uid* into the group, after the group if it has no room for it."""
+    def take(self, uid: int, raw: bytes | None, size: int, gate: Gate) -> None:
+        """Put the mail *uid* into the group; one that has no room for it goes to *gate*."""
         if raw is None:
             self.absent.append(uid)
             logger.warning(
@@ -167,21 +170,27 @@ class _Run:
         raw = self._cut(uid, raw, size)
         full = len(self._group) >= self._settings.admit_messages
         if full or self._group_bytes + len(raw) > self._settings.admit_bytes:
-            self.admit_group()
+            self.hand_over(gate)
         location = Location(*self._session.place, uid)
-        self._group.append(Envelope.seal(location, raw))
+        # packed here, in the time in which Redis writes the group before
+        self._group.append(Envelope.seal(location, raw, pack(raw)))
         self._group_bytes += len(raw)
 
-    def admit_group(self) -> None:
-        """Make the group durable, then have its mails marked."""
+    def hand_over(self, gate: Gate) -> None:
+        """Give the group to *gate*, and begin another."""
         if not self._group:
             return
-        self._admit(tuple(self._group))
-        if self._mark:
-            self._session.mark_seen([envelope.location.uid for envelope in self._group])
-        self._fetched += len(self._group)
-        self._bytes += self._group_bytes
+        gate.take(self._group)
+        if self._group_bytes > self._settings.admit_bytes:
+            gate.wait()  # or the next large mail would be in memory beside this one
         self._group, self._group_bytes = [], 0
+
+    def admitted(self, group: Sequence[Envelope]) -> None:
+        """Have the mails of *group* marked, which are durable now."""
+        if self._mark:
+            self._session.mark_seen([envelope.location.uid for envelope in group])
+        self._fetched += len(group)
+        self._bytes += sum(len(envelope.raw) for envelope in group)
 
     def tally(self, unseen: int) -> Tally:
         """Sum up, *unseen* mails having been found."""

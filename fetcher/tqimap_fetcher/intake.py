@@ -49,6 +49,7 @@ class Intake:
         if self._mailbox.daily_bytes:
             octets = sum(len(envelope.raw) for envelope in envelopes)
             self._run.folders.spend(self._mailbox.name, octets)
+        fresh = []
         for envelope, admission in zip(envelopes, admissions, strict=True):
             self.admitted[admission] += 1
             location = envelope.location
@@ -56,16 +57,26 @@ class Intake:
             logger.debug(
                 "mailbox %s: UID %d is %s (%s)", location.mailbox, location.uid, name, admission
             )
-            self._enqueue(envelope, admission)
+            if self._wants(envelope, admission):
+                fresh.append(envelope)
+        self._enqueue(fresh)
 
-    def _enqueue(self, envelope: Envelope, admission: Admission) -> None:
+    def _wants(self, envelope: Envelope, admission: Admission) -> bool:
+        """Tell whether the workers are to do the mail; what was done is reopened if so."""
+        if admission is not Admission.DONE:
+            return True
+        return envelope.location.uid in self._again and self._reopen(envelope)
+
+    def _enqueue(self, envelopes: Sequence[Envelope]) -> None:
         from tqimap_shared import queue  # noqa: PLC0415 - rq is loaded only where there is mail
 
-        uid = envelope.location.uid
-        if admission is Admission.DONE and not (uid in self._again and self._reopen(envelope)):
-            return
-        ask = queue.requeue if uid in self._lost or uid in self._again else queue.enqueue
-        ask(self._run.client, envelope.sha256, self._run.settings.worker)
+        client, settings = self._run.client, self._run.settings.worker
+        anew = {*self._lost, *self._again}
+        shas = [one.sha256 for one in envelopes if one.location.uid not in anew]
+        queue.enqueue_all(client, shas, settings)
+        for envelope in envelopes:
+            if envelope.location.uid in anew:
+                queue.requeue(client, envelope.sha256, settings)
 
     def _reopen(self, envelope: Envelope) -> bool:
         from tqimap_shared.records import Records  # noqa: PLC0415 - rarely needed

@@ -24,13 +24,17 @@ def place(mailbox: str, folder: str, uidvalidity: int) -> str:
 
 @dataclass(frozen=True, slots=True)
 class Envelope:
-    """A raw mail and its name: *sha256* in hexadecimal is its identity everywhere."""
+    """A raw mail and its name: *sha256* in hexadecimal is its identity everywhere.
+
+    *packed* is the mail as the ledger stores it, if that has been made already.
+    """
 
     location: Location
     raw: bytes = field(repr=False)
     sha256: str
+    packed: bytes = field(default=b"", repr=False, compare=False)
 
     @classmethod
-    def seal(cls, location: Location, raw: bytes) -> Envelope:
+    def seal(cls, location: Location, raw: bytes, packed: bytes = b"") -> Envelope:
         """Name *raw*, which was found at *location*."""
-        return cls(location, raw, hashlib.sha256(raw).hexdigest())
+        return cls(location, raw, hashlib.sha256(raw).hexdigest(), packed)

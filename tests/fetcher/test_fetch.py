@@ -232,7 +232,7 @@ def test_a_mail_that_vanishes_is_skipped_and_counted(dovecot: Dovecot) -> None:
     dovecot.append(user, *[mail(number) for number in range(10)])
 
     def expunge(client: imaplib.IMAP4) -> None:
-        client.uid("STORE", "5:10", "+FLAGS", r"(\Deleted)")
+        client.uid("STORE", "7:10", "+FLAGS", r"(\Deleted)")
         client.expunge()
 
     def admit(group: Sequence[Envelope]) -> None:
@@ -245,7 +245,7 @@ def test_a_mail_that_vanishes_is_skipped_and_counted(dovecot: Dovecot) -> None:
     tally = run(dovecot, user, admit, settings=settings)
     assert tally.unseen == 10
     assert tally.missing == 10 - tally.fetched
-    assert tally.missing >= 5
+    assert tally.missing == 4  # up to one group beyond the one being admitted was fetched
     assert tally.left == 0
 
 
