@@ -26,6 +26,7 @@ COMMANDS = {
     "status": "count what is open, done and failed; say why mails failed",
     "requeue": "give failed mails all their attempts again",
     "replay": "process mails again from their raw bytes, or say what that would change",
+    "submit": "take mails out of files, Maildirs and mboxes, as if they had been fetched",
     "verify": "compare mailboxes, ledger, rq and ThreatQ; --heal puts right what differs",
     "doctor": "try every link from the settings to ThreatQ; name the first that fails",
     "dashboard": "serve rq-dashboard, where queues are watched and failed jobs requeued",
