@@ -57,8 +57,11 @@ def once(client: redis.Redis, ledger: Ledger, settings: Worker) -> Round | None:
 
 def reconcile(client: redis.Redis, ledger: Ledger, settings: Worker) -> int:
     """Enqueue every open mail past its grace that is in no structure of rq; return how many."""
-    lost = queue.orphans(client, ledger.unfinished(older=settings.grace), settings)
-    return sum(queue.enqueue(client, sha, settings) for sha in lost)
+    lost = list(queue.orphans(client, ledger.unfinished(older=settings.grace), settings))
+    # rq has forgotten, and rightly, what was done while its lists were read
+    states = ledger.states(lost)
+    wanted = [sha for sha in lost if states[sha] not in {"done", ""}]
+    return sum(queue.enqueue(client, sha, settings) for sha in wanted)
 
 
 def give_back(client: redis.Redis, settings: Worker) -> int:

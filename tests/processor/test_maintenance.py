@@ -46,6 +46,16 @@ def test_mails_that_were_never_enqueued_are(redis: Redis, mails: list[str]) -> N
     assert maintenance.reconcile(redis, ledger, EAGER) == 0
 
 
+def test_two_workers_reconcile_at_once(redis: Redis, mails: list[str]) -> None:
+    """One has found what rq lost, another enqueues it first: each mail waits once."""
+    ledger = Ledger(redis, settings=EAGER)
+    lost = list(queue.orphans(redis, ledger.unfinished(older=EAGER.grace), EAGER))
+    assert maintenance.reconcile(redis, ledger, EAGER) == 4
+    assert sorted(lost) == sorted(mails)
+    assert not any(queue.enqueue(redis, sha, EAGER) for sha in lost)
+    assert waiting(redis) == sorted(mails)
+
+
 def test_the_young_are_left_to_their_fetcher(redis: Redis, mails: list[str]) -> None:
     """Within the grace a mail without a job is no orphan: its fetcher is about to enqueue it."""
     ledger = Ledger(redis, settings=EAGER)
@@ -70,6 +80,7 @@ def test_deleted_failed_and_dead_jobs_come_back_but_not_failed_ones(
     lease = ledger.lease(done, owner="one")
     assert lease is not None
     lease.done({})
+    redis.zadd("{tqimap}:open", {done: 1})  # as if it had become done while rq was asked
     assert maintenance.reconcile(redis, ledger, EAGER) == 1
     assert waiting(redis) == [deleted]
 

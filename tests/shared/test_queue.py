@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING
 
 import pytest
@@ -124,6 +125,23 @@ def test_requeue_all_takes_what_either_side_calls_failed(
     assert queue.requeue_all(redis, ledger, worker_settings) == 3
     assert sorted(ids(redis, worker_settings)) == sorted([*SHAS[:3], dead.sha256])
     assert queue.requeue_all(redis, ledger, worker_settings) == 0
+
+
+def test_two_operators_requeue_everything_at_once(
+    redis: Redis, ledger: Ledger, worker_settings: Worker
+) -> None:
+    """Neither is stopped by the other, nor by ghosts; each mail waits once."""
+    shas = [f"{number:064x}" for number in range(40)]
+    for sha in shas:
+        queue.enqueue(redis, sha, worker_settings)
+        fail(redis, sha, worker_settings)
+    redis.delete(*[Job.key_for(sha) for sha in shas[::4]])
+    with ThreadPoolExecutor(2) as operators:
+        made = [
+            operators.submit(queue.requeue_all, redis, ledger, worker_settings) for _ in range(2)
+        ]
+    assert sum(one.result() for one in made) == len(shas)
+    assert sorted(ids(redis, worker_settings)) == shas
 
 
 def test_orphans_are_jobs_that_rq_has_lost(redis: Redis, worker_settings: Worker) -> None:
