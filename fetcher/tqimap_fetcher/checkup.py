@@ -9,24 +9,24 @@ from __future__ import annotations
 import re
 import socket
 import ssl
-from contextlib import ExitStack, suppress
+from contextlib import ExitStack
 from imaplib import IMAP4
 from typing import TYPE_CHECKING, Self
 
 from tqimap_fetcher import oauth
 from tqimap_fetcher.bounded import BoundedClient, telling
+from tqimap_fetcher.connection import introduce, log_out
 from tqimap_fetcher.deadline import within
 from tqimap_fetcher.login import expiry, read_only, ready, secure, unopened
 from tqimap_fetcher.proxy import DEFAULT_PORT, REMOTE_NAMES, Peer, proxy_name
 from tqimap_fetcher.sign_in import give_password, give_token, mechanism_for
 from tqimap_fetcher.transport import encrypt, peer_of, reach, subject_of
 from tqimap_shared.doctor.link import Said, certificate
-from tqimap_shared.errors import TqimapError, TryLater
+from tqimap_shared.errors import TryLater
 
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
-    from types import TracebackType
 
     from tqimap_fetcher.kept_tokens import Keep
     from tqimap_shared.doctor.link import Step
@@ -34,8 +34,6 @@ if TYPE_CHECKING:
 
 _WORD = re.compile(r"[A-Z0-9=+/.-]{1,40}")
 _NEWEST = 10_000  # UIDs that are searched: enough to see that a search works
-_OTHER_OCTETS = 1_048_576
-_LOGOUT_SECONDS = 5.0
 
 
 class Checkup:
@@ -52,12 +50,7 @@ class Checkup:
     def __enter__(self) -> Self:
         return self
 
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
+    def __exit__(self, *_: object) -> None:
         self._open.close()
 
     def steps(self) -> Iterator[Step]:
@@ -136,7 +129,8 @@ class Checkup:
             self._client = BoundedClient(
                 self._socket, mailbox.server, subject=self._subject, limits=self._fetch
             )
-            self._open.callback(self._leave)
+            self._open.callback(self._client.imap.shutdown)
+            self._open.callback(log_out, self._client)
             secure(self._client, mailbox, self._fetch)
         if mailbox.security == "starttls":
             assert isinstance(self._client.imap.sock, ssl.SSLSocket)
@@ -145,12 +139,6 @@ class Checkup:
         clear = mailbox.security == "none"
         beware = "; NOT encrypted: password and mail can be read on the way" if clear else ""
         return Said(f"an IMAP server{beware}.", warns=clear)
-
-    def _leave(self) -> None:
-        with suppress(TqimapError, IMAP4.error, ValueError, OSError):
-            self._client.imap.allow(_OTHER_OCTETS, seconds=_LOGOUT_SECONDS)
-            self._client.imap.logout()
-        self._client.imap.shutdown()
 
     def _list(self) -> Said:
         with telling(self._subject):
@@ -173,6 +161,7 @@ class Checkup:
                 give_token(self._client, self._mailbox, self._mechanism, self._token)
             else:
                 give_password(self._client, self._mailbox, self._mechanism)
+        introduce(self._client, self._mailbox)
         return Said(f"{self._mailbox.username} is let in.")
 
     def _examining(self, folder: str) -> Callable[[], Said]:

@@ -39,14 +39,14 @@ def connected(
     """
     client = log_in(settings, fetch, keep)
     try:
-        _introduce(client, settings)
+        introduce(client, settings)
         yield client
-        _log_out(client)
+        log_out(client)
     finally:
         client.imap.shutdown()
 
 
-def _introduce(client: BoundedClient, settings: Mailbox) -> None:
+def introduce(client: BoundedClient, settings: Mailbox) -> None:
     """Say who we are (RFC 2971) where the server has ears for it; some open no folder before."""
     client.imap.allow(_OCTETS)
     with telling(subject_of(settings)):
@@ -60,7 +60,8 @@ def _introduce(client: BoundedClient, settings: Mailbox) -> None:
             logger.debug("%s: does not want to know who we are.", subject_of(settings))
 
 
-def _log_out(client: BoundedClient) -> None:
+def log_out(client: BoundedClient) -> None:
+    """Say good-bye."""
     client.imap.allow(_OCTETS, seconds=_LOGOUT_SECONDS)
     # all is done by now: how the server says good-bye changes nothing
     with suppress(TqimapError, IMAP4.error, ValueError):

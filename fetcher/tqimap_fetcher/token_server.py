@@ -15,13 +15,13 @@ import time
 from dataclasses import dataclass, field
 from http import HTTPStatus
 from typing import TYPE_CHECKING, Any
-from urllib.parse import urlencode, urlsplit
+from urllib.parse import SplitResult, urlencode, urlsplit
 
 from tqimap_fetcher.bounded import Throttled
 from tqimap_fetcher.deadline import within
 from tqimap_fetcher.proxy import Peer
 from tqimap_fetcher.transport import encrypt, reach
-from tqimap_shared.errors import Denied, StopProcess, TqimapError, TryLater
+from tqimap_shared.errors import Denied, SettingsError, StopProcess, TqimapError, TryLater
 
 
 if TYPE_CHECKING:
@@ -124,8 +124,7 @@ class TokenServer:
         body: str | None,
         headers: Mapping[str, str] | None,
     ) -> Answer:
-        parts = urlsplit(url)
-        peer = Peer(str(parts.hostname), parts.port or 443, "mailbox.token_url")
+        parts, peer = _place(url)
         subject = f"mailbox {self._mailbox.name} (token from {peer.host})"
         query = "&".join(filter(None, (parts.query, urlencode(params or {}))))
         wanted = {"Accept": "application/json", **(headers or {})}
@@ -152,6 +151,16 @@ class TokenServer:
         until = time.monotonic() + self._seconds
         bare = reach(self._mailbox, peer, seconds=self._seconds)
         return encrypt(bare, self._mailbox, peer, seconds=until - time.monotonic())
+
+
+def _place(url: str) -> tuple[SplitResult, Peer]:
+    try:
+        parts = urlsplit(url)
+        if parts.scheme == "https" and parts.hostname:
+            return parts, Peer(parts.hostname, parts.port or 443, "mailbox.token_url")
+    except ValueError:
+        pass
+    raise SettingsError("mailbox.token_url", "must be the https address of a token server.")
 
 
 def _judged(subject: str, status: int, headers: Mapping[str, str], content: bytes) -> Answer:

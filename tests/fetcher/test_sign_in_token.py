@@ -13,9 +13,10 @@ from fixtures.token_endpoint import CLIENT, REFRESH, SECRET, TENANT
 from tqimap_fetcher.bounded import Throttled
 from tqimap_fetcher.kept_tokens import Keep
 from tqimap_fetcher.mailbox import open_mailbox
+from tqimap_fetcher.oauth import access_token
 from tqimap_shared import log
 from tqimap_shared.errors import Denied, SettingsError, StopProcess, TqimapError, TryLater
-from tqimap_shared.settings import Fetch
+from tqimap_shared.settings import Fetch, Mailbox
 
 
 if TYPE_CHECKING:
@@ -27,7 +28,6 @@ if TYPE_CHECKING:
     from fixtures.imap_script import ScriptedImap
     from fixtures.token_endpoint import TokenEndpoint
 
-    from tqimap_shared.settings import Mailbox
 
 DOVECOT = pytest.mark.dovecot
 FETCH = Fetch(connect_timeout=30)
@@ -276,6 +276,15 @@ def test_the_token_servers_certificate_is_always_checked(
     assert isinstance(error, Denied)
     assert "set mailbox.ca_file" in str(error)
     assert token_endpoint.forms == []
+
+
+@pytest.mark.parametrize("url", ["http://localhost/token", "localhost/token", "https://x:no/"])
+def test_a_token_server_is_an_https_address(url: str) -> None:
+    """A secret goes to no other, and what is none is named as a fault of the settings."""
+    given = {"server": "localhost", "username": "u", "client_id": "c", "refresh_token": "r"}
+    mailbox = Mailbox.model_validate({**given, "token_url": url})
+    with pytest.raises(SettingsError, match=r"mailbox\.token_url: must be the https address"):
+        access_token(mailbox, NOWHERE, seconds=1)
 
 
 JSON = base64.b64encode(b'{"status":"401","schemes":"bearer","scope":"mail"}')
