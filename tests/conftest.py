@@ -1,5 +1,14 @@
 """Load the fixtures that start real servers."""
 
+from __future__ import annotations
+
+import signal
+
+
+# a shell that runs the tests in the background has them, and all that they start, ignore Ctrl-C
+if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+    signal.signal(signal.SIGINT, signal.default_int_handler)
+
 pytest_plugins = [
     "fixtures.browser",
     "fixtures.dante",
