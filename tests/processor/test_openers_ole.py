@@ -152,6 +152,21 @@ def test_objects_beyond_the_room_are_left_out() -> None:
     assert (opened.children, _kinds(opened)) == ((), ["too-large"])
 
 
+def test_stream_that_leads_back_to_itself_ends() -> None:
+    """A stream of one sector that claims to be a gibibyte is read as far as the file is long."""
+    data = bytearray(compound.build({("WordDocument",): b"x" * 4096}))
+    entry = data.index("WordDocument".encode("utf-16-le"))
+    struct.pack_into("<Q", data, entry + 120, 2**30)
+    # its first sector is the first of the file, and follows upon itself
+    (table,) = struct.unpack_from("<I", data, 76)
+    struct.pack_into("<I", data, (table + 1) * 512, 0)
+    opened = open_ole(source(bytes(data)))
+    assert [(one.kind, one.detail) for one in opened.problems] == [
+        ("malformed", "a stream claims more than there is")
+    ]
+    assert sum(len(one.text) for one in opened.spans) <= len(data)
+
+
 def test_streams_beyond_the_limit_are_left_out() -> None:
     """The number of streams is limited."""
     data = compound.build({(f"s{n}",): b"x" for n in range(9)})

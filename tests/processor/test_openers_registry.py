@@ -8,11 +8,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
-from fixtures.archive_cases import ARCHIVES, SIGNATURES
-from fixtures.built_documents import DOCUMENTS
-from fixtures.built_mail import mail, source, zipped
+from fixtures.archive_cases import SIGNATURES
+from fixtures.built_mail import source
 from fixtures.hostile_cases import cases
-from fixtures.small_cases import SMALL
+from fixtures.samples import CLOSED, SAMPLES
 
 from tqimap_processor.detect import detect
 from tqimap_processor.openers import OPENERS, open_artefact
@@ -25,27 +24,6 @@ if TYPE_CHECKING:
     from tqimap_processor.openers import Opener, Source
 
 NOTE = b"http://some-place.com/"
-# no more of these than a hash, or that they are not read
-CLOSED = {
-    "exe": b"MZ" + bytes(62) + NOTE,
-    "elf": b"\x7fELF" + NOTE,
-    "macho": b"\xcf\xfa\xed\xfe" + NOTE,
-    "class": b"\xca\xfe\xba\xbe" + NOTE,
-    "wasm": b"\0asm" + NOTE,
-    "heif": b"\0\0\0\x18ftypheic" + NOTE,
-}
-CASES = {
-    "mail": mail(NOTE),
-    "html": b"<html><a href=http://some-place.com/>",
-    "text": NOTE,
-    "zip": zipped(("a.txt", NOTE)),
-    "jar": zipped(("META-INF/MANIFEST.MF", NOTE)),
-    "apk": zipped(("AndroidManifest.xml", NOTE)),
-    "epub": zipped(("mimetype", b"application/epub+zip"), ("a.xml", NOTE), method=0),
-    **ARCHIVES,
-    **SMALL,
-    **DOCUMENTS,
-}
 
 
 def test_every_format_has_its_cases() -> None:
@@ -54,12 +32,12 @@ def test_every_format_has_its_cases() -> None:
     The first two are what tests are made of; the third is a test marked with what it opens.
     """
     lacking = {
-        "sample": set(OPENERS) - set(CASES) - set(SIGNATURES) - set(CLOSED),
+        "sample": set(OPENERS) - set(SAMPLES) - set(SIGNATURES) - set(CLOSED),
         "hostile case": set(OPENERS) - {one.kind for one in cases(shrink=50)},
         "unit case": set(OPENERS) - set(_marked()),
     }
     assert not {what: sorted(kinds) for what, kinds in lacking.items() if kinds}
-    assert sorted((*CASES, *SIGNATURES, *CLOSED)) == sorted(OPENERS)
+    assert sorted((*SAMPLES, *SIGNATURES, *CLOSED)) == sorted(OPENERS)
 
 
 def _marked() -> Iterator[str]:
@@ -89,11 +67,11 @@ def test_signature_alone_is_malformed(kind: str) -> None:
     assert [one.kind for one in opened.problems] == ["malformed"]
 
 
-@pytest.mark.parametrize("kind", CASES)
+@pytest.mark.parametrize("kind", SAMPLES)
 def test_case_is_detected_and_opened(kind: str) -> None:
     """Each format is recognised by its content, and what it holds comes out."""
-    assert detect(CASES[kind]) == kind
-    opened = open_artefact(kind, source(CASES[kind]))
+    assert detect(SAMPLES[kind]) == kind
+    opened = open_artefact(kind, source(SAMPLES[kind]))
     assert not opened.problems
     held = [span.text for span in opened.spans] + [
         one.data.decode("latin-1") for one in opened.children
@@ -101,10 +79,10 @@ def test_case_is_detected_and_opened(kind: str) -> None:
     assert any("http://some-place.com/" in one for one in held)
 
 
-@pytest.mark.parametrize("kind", CASES)
+@pytest.mark.parametrize("kind", SAMPLES)
 def test_garbled_case_is_no_exception(kind: str) -> None:
     """Each opener survives its format cut short and overwritten in the middle."""
-    data = CASES[kind]
+    data = SAMPLES[kind]
     for end in range(0, len(data), max(7, len(data) // 8)):
         assert not _failed(open_artefact(kind, source(data[:end])))
         assert not _failed(open_artefact(kind, source(data[:end] + b"\0\xff\0" + data[end + 3 :])))

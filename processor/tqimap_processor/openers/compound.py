@@ -70,6 +70,7 @@ def _fill(source: Source, streams: dict[Path, bytes], problems: dict[Problem, No
     import olefile
 
     with olefile.OleFileIO(io.BytesIO(source.data)) as file:
+        _shorten(file, len(source.data), problems)
         # streams of a hostile file can share sectors: together they must not exceed it by much
         room = 2 * len(source.data) + _SECTOR
         for number, path in enumerate(file.listdir(streams=True, storages=False)):
@@ -82,6 +83,16 @@ def _fill(source: Source, streams: dict[Path, bytes], problems: dict[Problem, No
                 continue
             room -= len(data)
             streams[tuple(path)] = data
+
+
+def _shorten(file: Foreign, most: int, problems: dict[Problem, None]) -> None:
+    """Let no stream of *file* claim more bytes than the file has: its sectors may be a circle."""
+    # what is smaller lies elsewhere
+    most = max(most, file.minisectorcutoff)
+    for entry in file.direntries:
+        if entry is not None and entry.size > most:
+            entry.size = most
+            problems.setdefault(Problem("malformed", "a stream claims more than there is"))
 
 
 def _stream(file: Foreign, path: list[str]) -> bytes:
