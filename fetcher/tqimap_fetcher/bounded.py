@@ -223,6 +223,21 @@ class BoundedIMAP4(imaplib.IMAP4):
         status, data = self.tagged_commands.pop(tag) or ("BAD", [b""])
         return str(status), repr(data[-1])
 
+    def begin_idle(self) -> bytes:
+        """Send IDLE and wait until the server is ready; return the tag."""
+        tag: bytes = self._command("IDLE")
+        while self._get_response() is not None:  # None is the continuation
+            if self.answered(tag):
+                raise self.error("no IDLE")
+        return tag
+
+    def end_idle(self, tag: bytes) -> None:
+        """End the IDLE of *tag*, and wait for its answer."""
+        self.send(b"DONE\r\n")
+        while not self.answered(tag):
+            self.receive()
+        self.outcome(tag)
+
     def unread(self) -> bool:
         """Tell whether something has come that was not read yet."""
         pending = getattr(self.sock, "pending", lambda: 0)  # what TLS has decrypted already

@@ -1,7 +1,7 @@
 """Wait on a connection until the server tells of new mail: IDLE, RFC 2177.
 
-imapclient begins and ends it; what comes in between is read here, bounded as everything is, because
-imapclient's own reading takes half a line for a whole one.
+Read here, bounded as everything is: imapclient takes half a line for a whole one, and what a server
+says before it is ready for an error.
 """
 
 from __future__ import annotations
@@ -42,6 +42,11 @@ class Stop:
         """Wait for the wish, for *seconds* at most; return whether it came."""
         return self._event.wait(seconds)
 
+    def close(self) -> None:
+        """Give back what it holds; nobody may wait any more."""
+        self._writer.close()
+        self._reader.close()
+
     def fileno(self) -> int:
         """Return what becomes readable with the wish."""
         return self._reader.fileno()
@@ -53,24 +58,34 @@ def wait(client: BoundedClient, subject: str, *, seconds: float, stop: Stop) -> 
     Raises TryLater when the connection breaks.
     """
     until = time.monotonic() + seconds
-    news = False
-    client.imap.allow(_OCTETS)
+    client.imap.allow(_OCTETS)  # for all that is told in one go: a flood ends it
     with telling(subject):
-        client.idle()
+        client.imap.untagged_responses.clear()  # what was said of the mails that there were
+        tag = client.imap.begin_idle()
+        news = _tells(client)
         while not news and _readable(client, stop, until):
-            client.imap.allow(_OCTETS)
             client.imap.receive()
-            news = any(client.imap.untagged_responses.pop(one, None) for one in _NEWS)
-            client.imap.untagged_responses.clear()
+            news = _tells(client)
         client.imap.allow(_OCTETS)
-        client.idle_done()
+        client.imap.end_idle(tag)
+    return news
+
+
+def _tells(client: BoundedClient) -> bool:
+    """Take what has been said; tell whether it was about new mail."""
+    said = client.imap.untagged_responses
+    news = any(one in said for one in _NEWS)
+    said.clear()
     return news
 
 
 def _readable(client: BoundedClient, stop: Stop, until: float) -> bool:
     """Wait for an answer; return False when it is time to go on without."""
+    left = until - time.monotonic()
+    if stop.is_set() or left <= 0:
+        return False
     if client.imap.unread():
         return True
-    sock, seconds = client.imap.sock.fileno(), max(until - time.monotonic(), 0)
-    ready, _, _ = select.select([sock, stop.fileno()], [], [], seconds)
-    return sock in ready and not stop.is_set()
+    sock = client.imap.sock.fileno()
+    ready, _, _ = select.select([sock, stop.fileno()], [], [], left)
+    return sock in ready

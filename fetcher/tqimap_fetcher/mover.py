@@ -10,7 +10,7 @@ import logging
 from imaplib import IMAP4
 from typing import TYPE_CHECKING, Literal
 
-from tqimap_fetcher.bounded import telling
+from tqimap_fetcher.bounded import telling, throttled
 from tqimap_fetcher.transport import subject_of
 from tqimap_shared.errors import StopProcess
 
@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
     from tqimap_fetcher.bounded import BoundedClient
+    from tqimap_shared.errors import TqimapError
     from tqimap_shared.settings import Mailbox
 
 logger = logging.getLogger(__name__)
@@ -66,9 +67,9 @@ class Mover:
             self._transfer(uids, folder)
         except IMAP4.abort:
             raise
-        except IMAP4.error:
+        except IMAP4.error as error:
             if not self._client.imap.untagged_responses.pop("TRYCREATE", None):
-                raise self._refused(setting) from None
+                raise self._refused(setting, error) from None
             logger.info("%s: creating the folder that %s names.", self._subject, setting)
             self._create(folder, setting)
             self._transfer(uids, folder)
@@ -78,11 +79,13 @@ class Mover:
             self._client.create_folder(folder)
         except IMAP4.abort:
             raise
-        except IMAP4.error:
-            raise self._refused(setting) from None
+        except IMAP4.error as error:
+            raise self._refused(setting, error) from None
 
-    def _refused(self, setting: str) -> StopProcess:
-        return StopProcess(self._subject, f"mails cannot be moved; check {setting}.")
+    def _refused(self, setting: str, error: Exception) -> TqimapError:
+        return throttled(self._subject, str(error)) or StopProcess(
+            self._subject, f"mails cannot be moved; check {setting}."
+        )
 
     def _transfer(self, uids: tuple[int, ...], folder: str) -> None:
         if self._client.has_capability("MOVE"):

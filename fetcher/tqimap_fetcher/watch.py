@@ -55,8 +55,10 @@ class Watcher:
         self._stop.set()
 
     def join(self) -> None:
-        """Wait until it has ended."""
+        """Wait until it has ended, but not for ever."""
         self._thread.join(PATIENCE)
+        if not self._thread.is_alive():
+            self._stop.close()
 
     def _live(self) -> None:
         try:

@@ -1,0 +1,157 @@
+"""What servers and people really do to a mailbox while it is read."""
+
+from __future__ import annotations
+
+import threading
+import time
+from typing import TYPE_CHECKING
+
+import pytest
+from fixtures.imap_script import MAILS, fetched
+from fixtures.post import DONE, mail
+
+from tqimap_fetcher import idle
+from tqimap_fetcher.bounded import Throttled
+from tqimap_fetcher.connection import connected
+from tqimap_fetcher.login import open_folder
+from tqimap_shared.errors import TryLater
+from tqimap_shared.settings import Fetch
+
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+    from fixtures.dovecot import Dovecot
+    from fixtures.imap_script import Answer, ScriptedImap
+    from fixtures.post import Post
+
+    Start = Callable[..., ScriptedImap]
+
+
+@pytest.mark.dovecot
+@pytest.mark.redis
+def test_a_mail_in_several_folders_is_one_mail(dovecot: Dovecot, user: str, post: Post) -> None:
+    """As with labels, where a folder has all mail once more: it is done once, and told in each."""
+    dovecot.create(user, "All")
+    for folder in ("INBOX", "All"):
+        dovecot.append(user, mail(1), folder=folder)
+    post.mailbox = dovecot.mailbox(user, folders=["INBOX", "All"])
+    post.fetch()
+    assert [post.noted(name) for name in ("fetched", "new", "known")] == [2, 1, 1]
+    post.work(1)
+    post.fetch()
+    for folder in ("INBOX", "All"):
+        assert DONE in dovecot.flags(user, folder)[1]
+
+
+@pytest.mark.redis
+def test_mails_are_asked_for_in_no_way_that_marks_them(imap_script: Start, post: Post) -> None:
+    """Some servers answer RFC822 without a mail; it and BODY[] mark what they give as read."""
+    server = imap_script({"SEARCH SEEN": b"* SEARCH\r\n@ OK done\r\n"})
+    post.mailbox = server.mailbox(subjects=["one"], take="new", done="nothing")
+    post.fetch()
+    asked = b"".join(server.lines).replace(b"BODY.PEEK[", b"").replace(b"RFC822.SIZE", b"")
+    assert b"FETCH" in asked
+    assert b"BODY" not in asked
+    assert b"RFC822" not in asked
+    assert b"STORE" not in asked
+
+
+@pytest.mark.redis
+def test_what_came_before_a_connection_broke_is_kept(imap_script: Start, post: Post) -> None:
+    """The mail whose literal was cut comes with the next run, the one before is known by then."""
+    cut: list[bytes | None] = [fetched(1, MAILS[1]), b"* 2 FETCH (UID 2 BODY[] {24}\r\nSub", None]
+    post.settings = post.settings.model_copy(update={"fetch": Fetch(admit_messages=1)})
+    post.mailbox = imap_script({"BODY": cut}).mailbox()
+    assert len(post.fetch()) == 1
+    before = post.open()
+    post.mailbox = imap_script().mailbox()
+    assert post.fetch() == []
+    assert (post.open(), post.noted("known")) == (2, before)
+
+
+@pytest.mark.redis
+@pytest.mark.parametrize("command", ["MOVE", "SELECT", "HEADER"])
+def test_throttling_is_obeyed_whatever_it_answers(
+    imap_script: Start, post: Post, command: str
+) -> None:
+    """Also a move: it is not taken for a folder that cannot be written."""
+    back_off = b"@ NO Request is throttled. Suggested Backoff Time: 299961 milliseconds\r\n"
+    server = imap_script()
+    post.mailbox = server.mailbox(done="move", done_folder="Done")
+    post.fetch()
+    post.work(1)
+    settings = {"done": "move", "done_folder": "Done", "subjects": ["!never"]}
+    script = {"MOVE": b"@ OK done\r\n", command: back_off}
+    post.mailbox = imap_script(script).mailbox(**settings)
+    (fault,) = post.fetch()
+    assert isinstance(fault, Throttled)
+    assert post.fetch() == []
+    assert "left alone" in str(post.noted("held"))
+
+
+IDLE: dict[str, Answer] = {"CAPABILITY": b"* CAPABILITY IMAP4rev1 AUTH=PLAIN IDLE\r\n@ OK done\r\n"}
+
+
+@pytest.fixture
+def stop() -> Iterator[idle.Stop]:
+    """Give a wish to stop that is not wished yet."""
+    wish = idle.Stop()
+    yield wish
+    wish.close()
+
+
+def wait(server: ScriptedImap, stop: idle.Stop, seconds: float = 60) -> bool:
+    """Wait for mail at *server*."""
+    mailbox, fetch = server.mailbox(), Fetch(max_lines=100)
+    with connected(mailbox, fetch) as client:
+        open_folder(client, mailbox, fetch)
+        return idle.wait(client, "test", seconds=seconds, stop=stop)
+
+
+@pytest.mark.parametrize(
+    ("answer", "news"),
+    [
+        ([b"+ idling\r\n* 3 EXI", b"STS\r\n"], True),
+        (b"* 3 EXISTS\r\n+ idling\r\n", True),
+        ([b"+\r\n", b"* OK Still here\r\n* 1 FETCH (FLAGS (\\Seen))\r\n* 3 EXISTS\r\n"], True),
+        (b"+ idling\r\n* OK Still here\r\n* 1 EXPUNGE\r\n", False),
+        (b"+ idling\r\n", False),
+    ],
+)
+def test_the_server_tells_of_mail(
+    imap_script: Start, stop: idle.Stop, answer: Answer, *, news: bool
+) -> None:
+    """However it cuts its lines; what is no mail is not taken for one."""
+    server = imap_script(IDLE | {"IDLE": answer})
+    assert wait(server, stop, 60 if news else 0.3) is news
+    assert b"DONE\r\n" in server.lines
+
+
+@pytest.mark.parametrize(
+    "answer",
+    [
+        b"+ idling\r\n* BYE\r\n",
+        b"+ idling\r\n* BYE going\r\n",
+        [b"+ idling\r\n", None],
+        b"@ NO not now\r\n",
+        b"+ idling\r\n" + b"* OK Still here\r\n" * 200,
+        b"nonsense\r\n",
+    ],
+)
+def test_a_broken_wait_is_tried_again_later(
+    imap_script: Start, stop: idle.Stop, answer: Answer
+) -> None:
+    """A farewell, a flood, a refusal: the connection is given up."""
+    with pytest.raises(TryLater):
+        wait(imap_script(IDLE | {"IDLE": answer}), stop)
+
+
+def test_a_wish_to_stop_ends_the_wait_at_once(imap_script: Start, stop: idle.Stop) -> None:
+    """Whoever waits is woken."""
+    server = imap_script(IDLE)
+    threading.Timer(0.2, stop.set).start()
+    began = time.monotonic()
+    assert not wait(server, stop, 600)
+    assert time.monotonic() - began < 60
+    assert not wait(server, stop, 600)
