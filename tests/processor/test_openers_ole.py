@@ -114,6 +114,63 @@ def test_stream_that_is_a_file_is_a_child() -> None:
     assert [(child.name, child.how) for child in opened.children] == [("CONTENTS", "ole-stream")]
 
 
+def _record(kind: int, body: bytes) -> bytes:
+    return struct.pack("<HH", kind, len(body)) + body
+
+
+def _texts_of_cells(state: int, *formats: bytes) -> bytes:
+    """Return a workbook: one in a first sheet, two and both in a second of this *state*.
+
+    The third string goes on, wider, in a next record; *formats* are records of the second sheet.
+    """
+    texts = (b"http://one.com/", b"http://two.com/", b"http://bo")
+    heads = [struct.pack("<HB", len(text), 0) + text for text in texts[:2]]
+    heads.append(struct.pack("<HB", 15, 0) + texts[2])
+    strings = _record(0xFC, struct.pack("<II", 4, 3) + b"".join(heads))
+    strings += _record(0x3C, b"\1" + "th.com".encode("utf-16-le"))
+    begin = _record(0x809, bytes(16))
+    cells = [_record(0xFD, struct.pack("<HHHI", 0, n, 0, n)) for n in range(3)]
+    end = b"\x0a\0\0\0"
+    first = begin + cells[0] + cells[2] + end
+    second = begin + b"".join(formats) + cells[0] + cells[1] + cells[2] + end
+    size = len(begin + strings + end) + len(_sheet(b"a", 0, 0)) * 2
+    places = [struct.pack("<I", size), struct.pack("<I", size + len(first))]
+    known = [_sheet(b"a", 0, 0), _sheet(b"b", 0, state)]
+    listed = b"".join(one[:4] + place + one[8:] for one, place in zip(known, places, strict=True))
+    return compound.build({("Workbook",): begin + listed + strings + end + first + second})
+
+
+@pytest.mark.parametrize(
+    ("state", "formats", "hidden"),
+    [
+        (0, (), []),
+        (1, (), ["http://two.com/"]),
+        (2, (), ["http://two.com/"]),
+        (0, (_record(0x208, bytes(12) + b"\x20\0\0\0"),), ["http://two.com/"]),
+        (0, (_record(0x7D, struct.pack("<HHHHHH", 1, 1, 0, 0, 1, 0)),), ["http://two.com/"]),
+        (0, (_record(0x7D, struct.pack("<HHHHHH", 5, 9, 0, 0, 1, 0)),), []),
+    ],
+    ids=["shown", "hidden sheet", "very hidden sheet", "row", "column", "other column"],
+)
+def test_text_of_hidden_cells_is_hidden(
+    state: int, formats: tuple[bytes, ...], hidden: list[str]
+) -> None:
+    """What only hidden sheets, rows and columns hold stands apart; the rest is left as it is."""
+    opened = open_ole(source(_texts_of_cells(state, *formats)))
+    apart = [one.text for one in opened.spans if one.hidden]
+    assert apart == hidden
+    shown = "\n".join(one.text for one in opened.spans if not one.hidden)
+    assert "http://one.com/" in shown
+    assert ("http://two.com/" in shown) is not bool(hidden)
+
+
+def test_string_over_two_records_is_hidden_whole() -> None:
+    """A string goes on in a next record, perhaps with wider characters."""
+    data = _texts_of_cells(1).replace(struct.pack("<HHHI", 0, 2, 0, 2), bytes(10), 1)
+    opened = open_ole(source(data))
+    assert [one.text for one in opened.spans if one.hidden] == ["http://two.com/\nhttp://both.com"]
+
+
 @pytest.mark.opens("ppt")
 @pytest.mark.parametrize("is_packed", [True, False])
 def test_object_in_slides_is_a_child(*, is_packed: bool) -> None:

@@ -10,12 +10,18 @@ from dataclasses import replace
 import PIL.Image
 import pytest
 from fixtures.bombs import claimed
-from fixtures.built_mail import mixed, part, report, source
+from fixtures.built_documents import TYPES, docx, odt, pages, stream
+from fixtures.built_mail import decision, mixed, part, report, source, zipped
 from fixtures.small_cases import SMALL, code, lnk
 
 from tqimap_processor.openers import open_artefact, qr
 from tqimap_processor.walk import walk
 from tqimap_shared.settings import Limits
+
+
+LINK = "https://qr-place.com/login"
+CODE = code(LINK)
+ATTACHED = b"/Names << /EmbeddedFiles << /Names [(a) << /F (a.png) /EF << /F 6 0 R >> >>] >> >>"
 
 
 def _spans(kind: str, data: bytes) -> list[tuple[str, str]]:
@@ -186,6 +192,24 @@ def test_images_beyond_the_count_are_not_searched() -> None:
     tree = walk(mixed(*parts), Limits(images=2))
     assert [len(one.spans) for one in tree[1:]] == [1, 1, 0]
     assert [one.kind for one in tree[3].problems] == ["too-many"]
+
+
+@pytest.mark.parametrize(
+    ("document", "artefact"),
+    [
+        (docx("", ("word/media/image1.png", CODE)), "1.1"),
+        (zipped(TYPES, ("xl/workbook.xml", b"<a/>"), ("xl/media/image1.png", CODE)), "1.1"),
+        (odt("", ("Pictures/1.png", CODE)), "1.1"),
+        (pages(b"", catalog=ATTACHED, more=(stream(b"/Type /EmbeddedFile", CODE),)), "1.1"),
+        (zipped(("a.docx", docx("", ("word/media/1.jpg", code(LINK, "JPEG"))))), "1.1.1"),
+    ],
+    ids=["docx", "xlsx", "odt", "pdf", "docx in zip"],
+)
+def test_code_in_a_document_is_found(document: bytes, artefact: str) -> None:
+    """An image is searched wherever it lies."""
+    outcome = report(mixed(part(document, "application/octet-stream", name="a")))
+    place = decision(outcome, LINK).found[0]
+    assert (place.artefact, place.where) == (artefact, "code 1 (QRCode)")
 
 
 @pytest.mark.opens("heif")

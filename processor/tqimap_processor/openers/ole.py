@@ -11,7 +11,15 @@ from typing import TYPE_CHECKING
 
 from tqimap_processor.artefact import Child, Opened, Problem, Span
 from tqimap_processor.detect import detect
-from tqimap_processor.openers import compound, encrypted_office, macros, ole_objects, runs
+from tqimap_processor.openers import (
+    compound,
+    encrypted_office,
+    macros,
+    ole_objects,
+    runs,
+    xls_hidden,
+)
+from tqimap_processor.openers.untrusted import attempt
 
 
 if TYPE_CHECKING:
@@ -72,6 +80,9 @@ class _File:
                 continue
             if any(part.upper() in {"VBA", "_VBA_PROJECT_CUR"} for part in path[:-1]):
                 continue
+            if path[-1] in _WORKBOOKS:
+                data, hidden = _parted(data)  # noqa: PLW2901 - without what is hidden
+                yield Span(f"{_shown(path)} hidden text", "\n".join(hidden), hidden=True)
             yield Span(_shown(path), runs.text(data, telling=path[-1] in _PICTURES))
 
     def _macros(self) -> list[Span]:
@@ -156,6 +167,11 @@ class _File:
         elif data:
             self._room -= len(data)
             self._children.append(Child(name, data, how))
+
+
+def _parted(workbook: bytes) -> tuple[bytes, list[str]]:
+    parted = attempt(lambda: xls_hidden.split(workbook))
+    return (workbook, []) if isinstance(parted, Problem) else parted
 
 
 def _shown(path: Path) -> str:
