@@ -165,6 +165,7 @@ def test_secrets_from_credentials(site: Site) -> None:
     credentials.mkdir()
     for name, value in site.account.items():
         (credentials / name.lower()).write_text(f"{value}\n")
+    site.secret_files.append("tqimap_threatq__password")
     environment = {"CREDENTIALS_DIRECTORY": str(credentials)}
     assert site.run("tqIMAP", environment=environment).returncode == 0
     assert site.threatq.password not in (site.config / FILE_NAME).read_text()
