@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import select
 import socket
-import threading
 import time
 from typing import TYPE_CHECKING
 
@@ -23,24 +22,27 @@ _NEWS = ("EXISTS", "RECENT")
 
 
 class Stop:
-    """A wish to stop, which also wakes whoever waits on a connection."""
+    """A wish to stop, which also wakes whoever waits on a connection.
+
+    No event of the standard library: a signal handler that sets one may wait for itself for ever.
+    """
 
     def __init__(self) -> None:
-        self._event = threading.Event()
+        self._wished = False
         self._reader, self._writer = socket.socketpair()
 
     def set(self) -> None:
         """Wish it; a signal handler may."""
-        self._event.set()
+        self._wished = True
         self._writer.close()
 
     def is_set(self) -> bool:
         """Whether it is wished."""
-        return self._event.is_set()
+        return self._wished
 
-    def wait(self, seconds: float) -> bool:
-        """Wait for the wish, for *seconds* at most; return whether it came."""
-        return self._event.wait(seconds)
+    def wait(self, seconds: float) -> None:
+        """Wait for the wish, for *seconds* at most."""
+        select.select([self._reader], [], [], seconds)
 
     def close(self) -> None:
         """Give back what it holds; nobody may wait any more."""

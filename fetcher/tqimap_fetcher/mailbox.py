@@ -15,7 +15,7 @@ from tqimap_fetcher import criteria
 from tqimap_fetcher.answer import read_body, read_size, read_uids, uid_set, windows
 from tqimap_fetcher.bounded import telling, throttled
 from tqimap_fetcher.connection import connected
-from tqimap_fetcher.header import read_fields
+from tqimap_fetcher.header import LONGEST_TO, read_fields
 from tqimap_fetcher.login import NOTHING_KEPT, open_folder
 from tqimap_fetcher.mover import Mover, parts
 from tqimap_fetcher.patience import ServerMisbehaved
@@ -162,7 +162,7 @@ class Session:
 
     def headers(self, uids: Sequence[int], items: str) -> Iterator[tuple[int, bytes]]:
         """Fetch header fields of *uids* by *items*; yield each mail's, as they stand in it."""
-        literal = self._fetch.max_other_literal
+        literal = max(self._fetch.max_other_literal, LONGEST_TO)
         batches = (Batch(part, literal * len(part)) for part in parts(uids))
         for _, fields in self._pipeline(literal).run(batches, lambda _: items, read_fields):
             if fields is not None:

@@ -107,6 +107,7 @@ def fetch_over(client: BoundedClient, run: Run, mailbox: Mailbox) -> list[Tqimap
         logger.warning("mailbox %s: nothing is fetched: %s.", mailbox.name, allowance.held)
     found: dict[str, dict[str, Any]] = {}
     faults: list[TqimapError] = []
+    behind = ""
     for folder in _in_turn(run, mailbox):
         one = mailbox.in_folder(folder)
         try:
@@ -114,22 +115,24 @@ def fetch_over(client: BoundedClient, run: Run, mailbox: Mailbox) -> list[Tqimap
         except StopProcess as error:
             faults.append(error)
             continue
-        done = visit(run, session, one, allowance.limits())
+        limits = allowance.limits()
+        behind = behind or folder * (not limits.max_messages)
+        done = visit(run, session, one, limits)
         allowance.spend(done.tally)
         found[folder] = done.facts()
         logger.info("mailbox %s, %s: %s", mailbox.name, folder, _listed(found[folder]))
+    _note(run, mailbox, found, faults, held=allowance.held)
+    run.memory.keep(mailbox.name, behind=behind)
     if mailbox.done == "move" and mailbox.delete_days:
         _clear_done(client, run, mailbox)
-    _note(run, mailbox, found, faults, held=allowance.held)
     return faults
 
 
 def _in_turn(run: Run, mailbox: Mailbox) -> list[str]:
-    """Return the folders, first those whose turn is longest ago: none starves behind another."""
-    if len(mailbox.reading) == 1:
-        return list(mailbox.reading)
-    known = {one.folder: one.fetched for one in run.folders.every() if one.mailbox == mailbox.name}
-    return sorted(mailbox.reading, key=lambda folder: known.get(folder, 0.0))
+    """Return the folders, first that for which the last run had nothing left: none starves."""
+    folders, behind = list(mailbox.reading), run.memory.of(mailbox.name).get("behind")
+    start = folders.index(behind) if behind in folders else 0
+    return folders[start:] + folders[:start]
 
 
 def _clear_done(client: BoundedClient, run: Run, mailbox: Mailbox) -> None:

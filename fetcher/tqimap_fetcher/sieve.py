@@ -13,6 +13,7 @@ from functools import cache
 from typing import TYPE_CHECKING
 
 from tqimap_fetcher import header
+from tqimap_shared.values import expression
 
 
 if TYPE_CHECKING:
@@ -114,11 +115,11 @@ def _is_of(rule: str, address: str) -> bool:
 
 
 def _says(rule: str, subject: str) -> bool:
-    if rule.startswith("/"):
-        return _expression(rule.strip("/")).fullmatch(subject) is not None
+    if pattern := expression(rule):
+        return _compiled(pattern).fullmatch(subject) is not None
     return rule.casefold() in subject.casefold()
 
 
 @cache
-def _expression(pattern: str) -> re.Pattern[str]:
+def _compiled(pattern: str) -> re.Pattern[str]:
     return re.compile(pattern, re.IGNORECASE)

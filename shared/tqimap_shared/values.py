@@ -40,9 +40,13 @@ def _inside(value: str) -> str:
     return str(path)
 
 
+def expression(rule: str) -> str:
+    """Return the regular expression that *rule* is, empty if it is a text to look for."""
+    return rule[1:].removesuffix("/") if rule.startswith("/") else ""
+
+
 def _text_rule(value: str) -> str:
-    expression = value.removeprefix("!")
-    if expression.startswith("/") and (fault := linear.fault(expression.strip("/"))):
+    if fault := linear.fault(expression(value.removeprefix("!"))):
         raise ValueError(fault)
     return value
 
