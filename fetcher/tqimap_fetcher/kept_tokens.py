@@ -87,6 +87,7 @@ class Keep:
 
 
 def _key(mailbox: Mailbox) -> bytes:
+    files = (mailbox.service_account_file, mailbox.client_certificate_file)
     parts = [
         mailbox.username,
         mailbox.tenant,
@@ -95,6 +96,6 @@ def _key(mailbox: Mailbox) -> bytes:
         mailbox.scope,
         mailbox.client_secret.get_secret_value(),
         mailbox.refresh_token.get_secret_value(),
-        *([mailbox.service_account_file.read_text()] if mailbox.service_account_file else []),
+        *(path.read_text("utf-8") for path in files if path),
     ]
     return base64.urlsafe_b64encode(hashlib.sha256(json.dumps(parts).encode()).digest())

@@ -91,12 +91,12 @@ def _life(said: object) -> float:
 def _from_microsoft(mailbox: Mailbox, server: TokenServer, refresh: str) -> dict[str, Any]:
     import msal  # noqa: PLC0415 - takes longer than all the rest of an idle run
 
-    secret = mailbox.client_secret.get_secret_value()
-    kind = msal.ConfidentialClientApplication if secret else msal.PublicClientApplication
+    credential = _credential(mailbox)
+    kind = msal.ConfidentialClientApplication if credential else msal.PublicClientApplication
     try:
         application = kind(
             mailbox.client_id,
-            client_credential=secret or None,
+            client_credential=credential,
             authority=f"{(mailbox.token_url or MICROSOFT).rstrip('/')}/{mailbox.tenant}",
             instance_discovery=False,
             http_client=server,
@@ -110,9 +110,18 @@ def _from_microsoft(mailbox: Mailbox, server: TokenServer, refresh: str) -> dict
     except (ValueError, KeyError):
         # msal's sentence repeats addresses and answers
         raise StopProcess(
-            f"mailbox {mailbox.name}", "check mailbox.tenant, mailbox.token_url and mailbox.scope."
+            f"mailbox {mailbox.name}",
+            "check mailbox.tenant, token_url, scope and client_certificate_file.",
         ) from None
     return dict(found)
+
+
+def _credential(mailbox: Mailbox) -> str | dict[str, str] | None:
+    """Return what the application proves itself with: a secret, a certificate, or nothing."""
+    if path := mailbox.client_certificate_file:
+        pem = read(path, f"mailbox.client_certificate_file of {mailbox.name}")
+        return {"private_key": pem, "public_certificate": pem}
+    return mailbox.client_secret.get_secret_value() or None
 
 
 def _refreshed(mailbox: Mailbox, server: TokenServer, refresh: str) -> dict[str, Any]:

@@ -34,6 +34,9 @@ class Account(Section):
     client_id: Line = Field("", description="application that asks for the token")
     client_secret: Secret = Field(NO_SECRET, description="its secret")
     client_secret_file: Path | None = Field(None, description="file that holds it instead")
+    client_certificate_file: Path | None = Field(
+        None, description="certificate and key in PEM, instead of a secret (Microsoft)"
+    )
     refresh_token: Secret = Field(NO_SECRET, description="a person's consent to the application")
     refresh_token_file: Path | None = Field(None, description="file that holds it instead")
     service_account_file: Path | None = Field(None, description="Google service account's JSON key")
@@ -76,6 +79,8 @@ class Account(Section):
         if self.service_account_file:
             return lacking
         lacking += [] if self.client_id else ["client_id"]
+        if self.tenant and self.client_certificate_file:
+            return lacking
         either = ("client_secret", "refresh_token") if self.tenant else ("refresh_token",)
         return lacking + ([] if any(map(self.has, either)) else [" or ".join(either)])
 

@@ -73,6 +73,19 @@ def test_client_credentials_of_microsoft(
 
 
 @DOVECOT
+def test_a_certificate_instead_of_a_secret(dovecot: Dovecot, token_endpoint: TokenEndpoint) -> None:
+    """The application may prove itself to Microsoft by the key of a certificate."""
+    path = token_endpoint.certificate_file
+    more = {"client_secret": "", "client_certificate_file": path}
+    assert works(token_endpoint.mailbox(dovecot, **more))
+    assert "client_secret" not in token_endpoint.forms[0]
+    path.write_text("no certificate")
+    error = fault(token_endpoint.mailbox(dovecot, **more))
+    assert isinstance(error, StopProcess)
+    assert "client_certificate_file" in str(error)
+
+
+@DOVECOT
 @pytest.mark.parametrize("secret", ["", SECRET])
 @pytest.mark.parametrize("tenant", ["", TENANT])
 def test_a_refresh_token(
