@@ -222,6 +222,7 @@ _DOUBTS = {
     "version-like": (Action.SKIP, "Looks like the number of a version."),
     "file-like": (Action.REVIEW, "May as well be the name of a file."),
     "unknown-tld": (Action.REVIEW, "Ends in no known top-level domain."),
+    "censored": (Action.REVIEW, "Parts of it are blacked out."),
     "not-a-file": (Action.REVIEW, "A digest of something else than a file."),
     "truncated": (Action.REVIEW, "Too long: only its beginning was read."),
 }

@@ -16,6 +16,8 @@ from tqimap_processor.extract.tlds import TLDS, words
 MAX_NAME = 253
 MAX_LABEL = 63
 LABEL = r"[A-Za-z0-9_\-\u00a1-\uffff]"
+# scripts that are written without blanks: Thai, Japanese, Chinese
+NO_BLANKS = r"[\u0e00-\u0e7f\u3040-\u30ff\u3400-\u4dbf\u4e00-\u9fff]"
 ASCII_NAME = re.compile(
     r"(?:[a-z0-9_](?:[a-z0-9_-]{0,61}[a-z0-9])?\.)+(?:[a-z]{2,24}|xn--[a-z0-9-]{2,59})"
 )

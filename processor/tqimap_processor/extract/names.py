@@ -27,6 +27,8 @@ if TYPE_CHECKING:
 
 
 _NAME = re.compile(r"(?<![\w-])[\w-]++(?:\.[\w-]++)+")
+_LATIN_NAME = re.compile(_NAME.pattern, re.ASCII)
+_GLUED = re.compile(rf"[A-Za-z0-9]{hosts.NO_BLANKS}|{hosts.NO_BLANKS}[A-Za-z0-9]")
 _LOCAL = r"[A-Za-z0-9!#$%&*+/=?_~\u00a1-\uffff.-]"
 _MAIL = re.compile(
     rf"(?<!{_LOCAL})({_LOCAL}{{1,128}}+)@(\[[0-9A-Fa-f:.]{{7,45}}\]|[\w-]++(?:\.[\w-]++)+)"
@@ -84,7 +86,9 @@ def find(token: str, offset: int, end: int) -> Iterator[Hit]:
     if "@" in token:
         for mail in _MAIL.finditer(token, offset, end):
             yield from _mail(mail)
-    for match in _NAME.finditer(token, offset, end):
+    # a label that mixes these with Latin letters is a name in running text
+    pattern = _NAME if token.isascii() or not _GLUED.search(token) else _LATIN_NAME
+    for match in pattern.finditer(token, offset, end):
         if match.start() < done:
             continue
         for hit in _judge(token, match, end):
@@ -109,6 +113,8 @@ def _mail(match: re.Match[str]) -> Iterator[Hit]:
     if local and ".." not in local and local[-1] != "." and len(local) <= 64:
         shown = f"[{name}]" if domain[0] == "[" else name
         value = f"{local.lower()}@{shown}"
+        if "*" in local:
+            flags |= {"censored"}
         yield Hit(EMAIL, value, begin - 1 - len(local), match.end(), flags, attributes)
     if "unknown-tld" not in flags:
         size = len(domain.strip("[]"))

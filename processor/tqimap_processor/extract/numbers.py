@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from string import ascii_letters
 from typing import TYPE_CHECKING
 
 from tqimap_processor.extract.addresses import ipv6, ipv6_flags, mac
@@ -26,6 +27,7 @@ _V6_BEHIND = re.compile(rb"(?:%[A-Za-z0-9]{1,15})?(?:/(\d{1,3}))?")
 _HEX_MAC = re.compile(rb"-(?=[0-9A-Fa-f]{2}-[0-9A-Fa-f]{2}-[0-9A-Fa-f]{2}-[0-9A-Fa-f]{2})")
 _MAC_SIZE = 17
 _WORD = re.compile(rb"[\w\xff]")
+_JOINED_BEFORE = frozenset(b"0123456789_:.\xff" + ascii_letters.encode())
 _CVE = re.compile(
     rb"cve(?:-id)?[- _:#]{1,3}((?:19|20|2[1-9])\d\d|1[0-8]\d\d)[- _]{1,2}(\d{4,7})(?!\d)"
 )
@@ -59,9 +61,10 @@ def _colons(text: bytes) -> Iterator[Raw]:
         if run is None:
             continue
         done = run.end()
-        if start and (_WORD.match(text, start - 1) or text[start - 1 : start] in b":."):
+        if start and text[start - 1] in _JOINED_BEFORE:
             continue
-        yield from _colon_run(text, start, run)
+        if hit := _colon_run(text, start, run):
+            yield hit
 
 
 def _back(text: bytes, at: int, done: int) -> int:
@@ -72,25 +75,24 @@ def _back(text: bytes, at: int, done: int) -> int:
     return start
 
 
-def _colon_run(text: bytes, start: int, run: re.Match[bytes]) -> Iterator[Raw]:
+def _colon_run(text: bytes, start: int, run: re.Match[bytes]) -> Raw | None:
     spelled = run[0].decode()
     end = run.end()
-    if spelled.endswith(":") and not spelled.endswith("::"):
+    if spelled[-1] == ":" and spelled[-2:] != "::":
         spelled, end = spelled[:-1], end - 1
-    if len(spelled) == 17 and (address := mac(spelled)):
-        if not _WORD.match(text, end) and text[end : end + 1] != b":":
-            yield Hit(MAC, address, start, end)
-        return
-    if _WORD.match(text, end) or (text[end : end + 1] in b":" and end < len(text)):
-        return
+    after = text[end : end + 1]
+    if after == b":" or _WORD.match(after):
+        return None
+    if len(spelled) == _MAC_SIZE and (address := mac(spelled)):
+        return MAC, address, start, end, NO_FLAGS, ()
     # the host of a URL is found with it
-    if text[max(0, start - 3) : start] != b"//[" and (address := ipv6(spelled)):
-        behind = _V6_BEHIND.match(text, end)
-        flags = ipv6_flags(address)
-        if behind and behind[1] and int(behind[1]) <= 128:
-            yield Hit(CIDR, f"{address}/{int(behind[1])}", start, behind.end(), flags)
-        else:
-            yield IPV6, address, start, end, flags, ()
+    if text[max(0, start - 3) : start] == b"//[" or not (address := ipv6(spelled)):
+        return None
+    flags = ipv6_flags(address)
+    behind = _V6_BEHIND.match(text, end) if after in {b"%", b"/"} else None
+    if behind and behind[1] and int(behind[1]) <= 128:
+        return CIDR, f"{address}/{int(behind[1])}", start, behind.end(), flags, ()
+    return IPV6, address, start, end, flags, ()
 
 
 def _dashes(text: bytes) -> Iterator[Raw]:

@@ -24,7 +24,7 @@ _WORD = r"(?:[^\\/:*?\"'<>|\s,;\u2018\u2019\u201c\u201d`]++|<[^<>\\\r\n]{1,40}>)
 # a step may hold blanks, unless a file or another hive ends before them
 _STEP = (
     rf"(?!{_WORD}\.(?:exe|dll|sys|bat|ps1|vbs|js|txt|cmd) ){_WORD}"
-    rf"(?: (?!<?HK)(?!and |or |to |in ){_WORD}){{0,6}} ?\\{{1,2}}"
+    rf"(?: and Settings| (?!<?HK)(?!and |or |to |in ){_WORD}){{0,6}} ?\\{{1,2}}"
 )
 _REST = re.compile(rf"(?:{_STEP}){{0,48}}(?:{_WORD})?")
 _DRIVE = re.compile(rb":(?<=[A-Za-z]:)(?<![A-Za-z0-9][A-Za-z]:)\\{1,2}(?=[^\\])")
@@ -42,6 +42,9 @@ _KERNEL = re.compile(rb"\\(?<![\w\xff\\]\\)(?i:REGISTRY)\\(?i:MACHINE|USER)\\(?=
 _SPACED_FILE = re.compile(
     r"(?: [^\\/:*?\"'<>|\s,;]{1,60}){1,5}(?<=\.\w{3})\w?(?=[\"']|\r?$)", re.MULTILINE
 )
+# a path in quotes may end with words, unless these are what a program is given
+_CLOSING = {'"': '"', "'": "'", "`": "`", "\u201c": "\u201d", "\u2018": "\u2019"}
+_QUOTED_END = re.compile(r"(?: [\w(&+][\w()&+.,'-]{0,40}){1,5}")
 _HIVES = {
     "HKLM": "HKEY_LOCAL_MACHINE", "HKCU": "HKEY_CURRENT_USER", "HKCR": "HKEY_CLASSES_ROOT",
     "HKU": "HKEY_USERS", "HKCC": "HKEY_CURRENT_CONFIG",
@@ -66,8 +69,9 @@ _UNIX_WORD = r"[\w.+@%~#$={}-]{1,255}+"
 _UNIX_REST = re.compile(
     rf"(?:{_UNIX_WORD}(?: (?!and |or |to |in ){_UNIX_WORD}){{0,2}}/){{0,48}}(?:{_UNIX_WORD})?"
 )
+_MAX_QUOTED = 200
 _DOUBLED = re.compile(r"\\{2,}")
-_ENDS = ".,;:!?'\")]}"
+_ENDS = ".,;:!?'\")]}\u2026"
 
 
 def find(text: str, image: Image) -> Iterator[Raw]:
@@ -134,6 +138,7 @@ def _windows_hit(text: str, start: int, tail: int, kind: str) -> Hit | None:
     if kind == PATH and text[end : end + 1] == " " and (spaced := _SPACED_FILE.match(text, end)):
         name = text[end : spaced.end()].rpartition(".")[2].lower()
         end = spaced.end() if name in EXTENSIONS else end
+    end = _quoted(text, start, end)
     closer = text.find(")", tail, end)
     if closer >= 0 and text.find("(", tail, closer) < 0:
         end = closer
@@ -147,6 +152,17 @@ def _windows_hit(text: str, start: int, tail: int, kind: str) -> Hit | None:
         lead = written[:2] if written.startswith("\\\\") else ""
         written = lead + _DOUBLED.sub(r"\\", written[len(lead) :])
     return Hit(PATH, written, start, end)
+
+
+def _quoted(text: str, start: int, end: int) -> int:
+    """Return where the path [*start*, *end*) ends, if it is in quotes and they say so."""
+    before = text[max(0, start - 2) : start].rstrip(" ")
+    closing = _CLOSING.get(before[-1:])
+    if closing is None or "." in text[end - 5 : end]:
+        return end
+    stop = text.find(closing, end, end + _MAX_QUOTED)
+    rest = _QUOTED_END.match(text, end, stop) if stop > end else None
+    return rest.end() if rest and text[rest.end() : stop].strip(" ") == "" else end
 
 
 def _key(written: str) -> str:

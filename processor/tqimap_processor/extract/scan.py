@@ -8,7 +8,7 @@ from operator import itemgetter
 from typing import TYPE_CHECKING
 
 from tqimap_processor.extract import coins, hashes, labels, numbers, opinion, paths, tokens
-from tqimap_processor.extract.finding import IP, Finding, Raw, make
+from tqimap_processor.extract.finding import EMAIL, IP, Finding, Raw, make
 from tqimap_processor.extract.image import Image
 from tqimap_processor.extract.refanging import Refanged
 
@@ -38,6 +38,9 @@ _VERSIONS = tuple(
         "section", "sect", "chapter", "v",
     )
 )  # fmt: skip
+# what mails are called by, not people
+_IDENTIFIES = re.compile(rb"(?:message-id|in-reply-to|references): ?<\Z")
+_ANGLE = ord("<")
 _LAST = frozenset(word[-1] for word in _VERSIONS)
 _start = itemgetter(2)
 # a stretch of text, from where the places of its hits count, and these
@@ -102,13 +105,15 @@ def _tokens(text: str, image: Image) -> list[_Found]:
     places = _places(view)
     spelled = [text[start:end] for start, end in places]
     known = _read(spelled)
-    most = tokens.MAX_AHEAD
+    lower, most = image.lower, tokens.MAX_AHEAD
     found: list[_Found] = []
     for (start, end), token in zip(places, spelled, strict=True):
         if hits := known[token]:
             first = hits[0]
-            if first[0] is IP and not first[2] and _is_version(image.lower, start):
+            if first[0] is IP and not first[2] and _is_version(lower, start):
                 hits = hits[1:]
+            elif first[0] is EMAIL and start and lower[start - 1] == _ANGLE:
+                hits = () if _IDENTIFIES.search(lower, max(0, start - 40), start) else hits
             if end - start >= most and view[end : end + 1] not in b" ":
                 hits = tuple(_cut(hit, end - start) for hit in hits)
             found.append((start, end, start, hits))

@@ -200,4 +200,5 @@ def _scheme(token: str, colon: int) -> int:
     if letters is None or letters[0].lower() not in urls.SCHEMES:
         return -1
     start = letters.start()
-    return -1 if token[max(0, start - 1) : start].isalpha() else start
+    before = token[max(0, start - 1) : start]
+    return -1 if before.isascii() and before.isalpha() else start

@@ -46,6 +46,10 @@ _NEXT = re.compile(
     r"|(?:[a-z0-9-]{1,63}\.){1,8}[a-z]{2,24}(?:[;|,]|$))",
     re.IGNORECASE,
 )
+# a command behind a path; in a query the signs mean nothing
+_SHELL = re.compile(r"[^?#&]*(?=&&)")
+# a host in a text whose script has no blanks
+_GLUED = re.compile(rf"[A-Za-z0-9.-]*[A-Za-z0-9](?={hosts.NO_BLANKS})")
 _LISTED = re.compile(r"[,;|)\]]")
 # what stands behind a port and is no path
 _PROTOCOL = re.compile(r"/(?:tcp|udp|tls|ssl|https?)(?![\w/.?#-])", re.IGNORECASE)
@@ -90,6 +94,10 @@ def _end(token: str, authority: int) -> int:
     if back >= 0 and not _BACKSLASHED.fullmatch(token, back, end):
         # the escape of a string literal
         end = back
+    if "&&" in token and (shell := _SHELL.match(token, authority, end)):
+        end = shell.end()
+    if foreign := _GLUED.match(token, authority, end):
+        end = foreign.end()
     if listed := _LISTED.search(token, authority, end):
         if following := _NEXT.search(token, listed.start(), end):
             end = following.start()
