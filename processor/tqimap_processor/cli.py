@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from tqimap_processor import prefork, slot, worker
+from tqimap_processor.policy import Rules
 from tqimap_shared import __version__, log, store
 from tqimap_shared import settings as settings_module
 from tqimap_shared.errors import SettingsError
@@ -111,6 +112,8 @@ def load(options: argparse.Namespace) -> Settings:
             str(directory / settings_module.FILE_NAME),
             f"{', '.join(missing)}: not set; run tqIMAP once to enrol.",
         )
+    # lists that cannot be read show now, and those that can are in memory before the first fork
+    Rules.of(settings.policy)
     return settings.model_copy(update={"files": files})
 
 

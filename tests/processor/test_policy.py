@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 import pytest
 from fixtures.built_mail import decision, mail, report
 
+from tqimap_processor import cli
 from tqimap_processor.find import Indicator
 from tqimap_processor.lists import Entries
 from tqimap_processor.policy import Rules, decide
@@ -261,3 +262,22 @@ def test_a_missing_warning_list_is_a_fault_of_the_settings(tmp_path: Path) -> No
     """A list that is not there stops the process with a sentence instead of deciding nothing."""
     with pytest.raises(SettingsError, match="not-there"):
         Rules.of(Policy(warning_lists=["not-there"], warning_lists_dir=str(tmp_path)))
+
+
+def test_the_worker_does_not_start_with_a_faulty_list(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """What cannot be read of the lists is said at the start, before any mail is taken."""
+    settings = tmp_path / "tqimap.toml"
+    settings.touch(0o600)
+    settings.write_text(
+        '[threatq]\nhost = "https://tq.good-house.org"\nclient_id = "a"\nemail = "b@c.de"\n'
+        'password = "d"\n[policy]\ndeny = ["/(a+)+/"]\n'
+    )
+    assert cli.main(["-c", str(tmp_path), "-f", str(tmp_path)]) == 78
+    assert "repeats a group" in capsys.readouterr().err
+
+
+def test_blacked_out_values_are_reviewed() -> None:
+    """An address of which only a part can be read is looked at by somebody."""
+    assert _decide("Email Address", "v***re@bad-house.com", "censored").action is Action.REVIEW
