@@ -84,6 +84,9 @@ class _Bench:
                 say(f"{name}: {len(files)} files ...")
                 command = [python, "-m", "bench.openers_peers", name]
                 found[name] = ask(command, files, self.options.patience)
+                failed = sum(bool(one.error) for one in found[name].values())
+                said = f"{name} raises, hangs or dies on {failed} of {len(files)}."
+                self.table.notes += [said] if failed else []
         return found
 
     def lose(self, what: str, path: Path, lost: Iterable[str]) -> None:

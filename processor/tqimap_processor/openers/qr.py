@@ -77,7 +77,10 @@ def codes(image: Image) -> list[tuple[str, str]]:
 
     if min(image.width, image.height) < _LEAST:
         return []
-    return [(code.format.name, code.text) for code in zxingcpp.read_barcodes(image) if code.text]
+    # the bars on parcels and goods hold numbers, and take as long to look for as the rest
+    formats = [zxingcpp.BarcodeFormat.AllMatrix, zxingcpp.BarcodeFormat.PDF417]
+    found = zxingcpp.read_barcodes(image, formats=formats)
+    return [(code.format.name, code.text) for code in found if code.text]
 
 
 def _grey(image: Image) -> Image:
