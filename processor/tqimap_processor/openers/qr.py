@@ -78,7 +78,8 @@ def codes(image: Image) -> list[tuple[str, str]]:
     if min(image.width, image.height) < _LEAST:
         return []
     # the bars on parcels and goods hold numbers, and take as long to look for as the rest
-    formats = [zxingcpp.BarcodeFormat.AllMatrix, zxingcpp.BarcodeFormat.PDF417]
+    kinds = zxingcpp.BarcodeFormat
+    formats = zxingcpp.BarcodeFormats((kinds.AllMatrix, kinds.PDF417))
     found = zxingcpp.read_barcodes(image, formats=formats)
     return [(code.format.name, code.text) for code in found if code.text]
 
