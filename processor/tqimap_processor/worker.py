@@ -11,22 +11,23 @@ import gc
 import logging
 import signal
 import time
+from contextlib import suppress
 from typing import TYPE_CHECKING, Any, cast
 
-from redis import exceptions
-from rq import Queue, Worker
+from rq import Worker
 from rq.exceptions import StopRequested
 from rq.executions import Execution, ExecutionRegistry
-from rq.scheduler import RQScheduler
 from rq.serializers import JSONSerializer
 from rq.worker import WorkerStatus
 
 from tqimap_processor import attempt, jobs, maintenance
 from tqimap_processor.mailjob import MailJob
+from tqimap_processor.mailqueue import MailQueue, MailScheduler
 from tqimap_processor.parent import die_with_parent
 from tqimap_shared.errors import TqimapError, TryLater
 from tqimap_shared.ledger import Ledger
 from tqimap_shared.queue import give_back
+from tqimap_shared.store import answering
 
 
 if TYPE_CHECKING:
@@ -34,40 +35,19 @@ if TYPE_CHECKING:
 
     import redis
     from redis.client import Pipeline
+    from rq import Queue
     from rq.job import Job
 
     from tqimap_processor.slot import Slot
     from tqimap_shared.settings import Settings
 
 LOG = logging.getLogger(__name__)
-# one that is full is as good as away: what others hold there may go, and an operator may help
-AWAY = (exceptions.ConnectionError, exceptions.TimeoutError, exceptions.OutOfMemoryError)
 WORKER_TTL = 30  # seconds until rq calls a silent worker dead (plus its own 60)
 MONITORING = 10  # seconds between two heartbeats of a job in work; abandoned after 60 more
 IDLE_WAIT = 2  # seconds of one blocking wait for a job: the longest that SIGTERM has to wait
-MAINTENANCE_LOCK = 60  # seconds after which a killed worker's lock does not stop the others
 PAUSE = 1.0  # seconds before looking for Redis again
+PROBE = "{tqimap}:probe"
 FOREVER = 2**31
-
-
-class MailQueue(Queue):
-    """rq's queue, whose maintenance a killed worker cannot block for a quarter of an hour."""
-
-    def acquire_maintenance_lock(self) -> bool:
-        """Take rq's lock for a minute instead of 899 seconds."""
-        key = self.registry_cleaning_key
-        return bool(self.connection.set(key, 1, nx=True, ex=MAINTENANCE_LOCK))
-
-
-class MailScheduler(RQScheduler):
-    """rq's scheduler, which ends without a traceback when Redis goes away: it is started anew."""
-
-    def work(self) -> None:
-        """Enqueue retries that are due, until told to stop or Redis is away."""
-        try:
-            super().work()  # type: ignore[no-untyped-call]
-        except AWAY:
-            LOG.warning("Redis is away or full: retries wait for it")
 
 
 class MailWorker(Worker):
@@ -180,16 +160,18 @@ class MailWorker(Worker):
     def heartbeat(self, timeout: int | None = None, pipeline: Pipeline | None = None) -> None:
         """Miss a heartbeat rather than drop the job in hand when Redis is away."""
         try:
-            super().heartbeat(timeout, pipeline)
-        except AWAY:
-            LOG.warning("Redis is away or full: a heartbeat was missed")
+            with answering(self.connection):
+                super().heartbeat(timeout, pipeline)
+        except TryLater as error:
+            LOG.warning("a heartbeat was missed: %s", error)
 
     def maintain_heartbeats(self, job: Job, execution: Execution) -> None:
         """Let the horse go on when Redis is away: its mail may be done before Redis is back."""
         try:
-            super().maintain_heartbeats(job, execution)
-        except AWAY:
-            LOG.warning("%s: Redis is away or full: a heartbeat was missed", job.id[:12])
+            with answering(self.connection):
+                super().maintain_heartbeats(job, execution)
+        except TryLater as error:
+            LOG.warning("%s: a heartbeat was missed: %s", job.id[:12], error)
 
     def handle_work_horse_killed(self, job: Job, retpid: Any, ret_val: Any, rusage: Any) -> None:  # noqa: ANN401 - rq's types
         """Count the attempt whose process cannot do so any more, and free the mail at once."""
@@ -254,8 +236,8 @@ def run(
 ) -> None:
     """Work until SIGTERM; with *burst* until the queue is empty (retries are not waited for).
 
-    Survives any absence of Redis: the work loop ends and is begun anew. Raises TryLater when Redis
-    goes away, or is full, in a burst.
+    Survives any absence of Redis, and one that takes no writes: the work loop ends and is begun
+    anew. In a burst it raises TryLater then.
     """
     for name in ("rq.worker", "rq.scheduler", "rq.job"):
         logging.getLogger(name).setLevel(logging.NOTSET)  # rq sets INFO: -v decides here
@@ -282,22 +264,21 @@ def _work(
     while True:
         worker = kind(client, settings, slot)
         try:
-            worker.work(burst=burst, with_scheduler=True, logging_level=None)
-        except AWAY:
-            LOG.warning("Redis is away or full: working goes on when it is not")
+            with answering(client):
+                worker.work(burst=burst, with_scheduler=True, logging_level=None)
+        except TryLater as error:
             if burst:
-                raise TryLater("Redis", "went away or is full.") from None
+                raise
+            LOG.warning("working goes on when it can: %s", error)
         if burst or worker.stopping:
             return
         _await(client, worker)
 
 
 def _await(client: redis.Redis, worker: MailWorker) -> None:
-    """Wait until Redis answers or the worker is told to stop."""
+    """Wait until Redis takes writes or the worker is told to stop."""
     while not worker.stopping:
         time.sleep(PAUSE)
-        try:
-            client.ping()
-        except AWAY:
-            continue
-        return
+        with suppress(TryLater), answering(client):
+            client.set(PROBE, 1, px=1000)
+            return

@@ -170,7 +170,7 @@ def test_c6_redis_killed(site: Site, tmp_path: Path, dovecot: Dovecot, threatq: 
 def test_c7_worker_that_took_a_job_and_did_not_book_it(crash_site: CrashSite) -> None:
     """The job lies in rq's intermediate list; maintenance gives it back."""
     sha = crash_site.give()
-    crash_site.felled(WORKER, "tqimap_processor.worker:MailQueue.dequeue_any", "after")
+    crash_site.felled(WORKER, "tqimap_processor.mailqueue:MailQueue.dequeue_any", "after")
     taken = queue.open_queue(crash_site.redis, crash_site.settings.worker).intermediate_queue
     assert (taken.get_job_ids(), job_of(crash_site)) == ([sha], [])
     # as if maintenance had first seen it there a while ago

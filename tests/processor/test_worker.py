@@ -205,18 +205,25 @@ def test_redis_may_be_killed_under_a_worker(tmp_path: Path, function: str, secon
         sandbox.stop(server)
 
 
-def test_a_full_redis_is_waited_for(crew: Crew) -> None:
-    """A worker that finds no room to say that it is there does so when there is some."""
+def test_a_redis_that_takes_no_writes_is_waited_for(crew: Crew) -> None:
+    """A full one, and a replica as the old master is after a fail-over; then the mail is done."""
     sha = crew.give("well")
     crew.redis.config_set("maxmemory", 1)
     try:
         worker = crew.start()
-        until(lambda: "Redis is away or full" in crew.output)
+        until(lambda: "has reached its maxmemory" in crew.output)
         assert crew.start("--burst").wait(120) == 75
     finally:
         crew.redis.config_set("maxmemory", 0)
     until(lambda: crew.done(sha))
     assert "Traceback" not in crew.output
+    crew.redis.replicaof("127.0.0.1", "1")
+    try:
+        until(lambda: "takes no writes" in crew.output)
+    finally:
+        crew.redis.replicaof("NO", "ONE")
+    another = crew.give("well", 2)
+    until(lambda: crew.done(another))
     assert end(worker) == 0
 
 
