@@ -17,7 +17,7 @@ from tqimap_fetcher.bounded import telling, throttled
 from tqimap_fetcher.connection import connected
 from tqimap_fetcher.header import LONGEST_TO, read_fields
 from tqimap_fetcher.login import NOTHING_KEPT, open_folder
-from tqimap_fetcher.mover import Mover, parts
+from tqimap_fetcher.mover import Moved, Mover, parts
 from tqimap_fetcher.patience import ServerMisbehaved
 from tqimap_fetcher.pipeline import Batch, Pipeline
 from tqimap_fetcher.transport import subject_of
@@ -221,11 +221,9 @@ class Session:
             self._mover.move(chosen, "done")
         return len(chosen)
 
-    def move_failed(self, uids: Iterable[int]) -> int:
-        """Move *uids* to `mailbox.failed_folder`; return how many."""
-        chosen = sorted(set(uids))
-        self._mover.move(chosen, "failed")
-        return len(chosen)
+    def move_failed(self, uids: Iterable[int]) -> Moved:
+        """Move *uids* to `mailbox.failed_folder`; return where they are now."""
+        return self._mover.move(sorted(set(uids)), "failed")
 
     def delete(self, uids: Iterable[int]) -> int:
         """Delete *uids*; return how many."""

@@ -7,16 +7,18 @@ marks stay until somebody expunges.
 from __future__ import annotations
 
 import logging
+from dataclasses import dataclass, field
 from imaplib import IMAP4
 from typing import TYPE_CHECKING, Literal
 
 from tqimap_fetcher.bounded import telling, throttled
 from tqimap_fetcher.transport import subject_of
+from tqimap_shared import ranges
 from tqimap_shared.errors import StopProcess
 
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Iterator, Mapping, Sequence
 
     from tqimap_fetcher.bounded import BoundedClient
     from tqimap_shared.errors import TqimapError
@@ -33,6 +35,29 @@ def parts(uids: Sequence[int]) -> Iterator[tuple[int, ...]]:
     return (tuple(uids[start : start + SET]) for start in range(0, len(uids), SET))
 
 
+@dataclass(frozen=True, slots=True)
+class Moved:
+    """The new UIDs of moved mails, by the old ones, under the target's *uidvalidity*."""
+
+    uidvalidity: int = 0
+    uids: Mapping[int, int] = field(default_factory=dict)
+
+    def joined(self, said: Sequence[object], asked: Sequence[int]) -> Moved:
+        """Add what a server *said* of the mails *asked* for: `UIDVALIDITY old-set new-set`."""
+        match [word for one in said if isinstance(one, bytes) for word in one.decode().split()]:
+            case [validity, old, new] if validity.isdigit():
+                pairs = _pairs(old, new, most=len(asked))
+                return Moved(int(validity), {**self.uids, **pairs})
+        return self
+
+
+def _pairs(old: str, new: str, *, most: int) -> dict[int, int]:
+    """Pair two sets of UIDs; none, unless both are as large and not larger than *most*."""
+    if not 0 < ranges.size(old) == ranges.size(new) <= most:
+        return {}
+    return dict(zip(sorted(ranges.split(old)), sorted(ranges.split(new)), strict=True))
+
+
 class Mover:
     """Moves and deletes in the selected folder of *client*, as the mailbox's *settings* say."""
 
@@ -41,19 +66,24 @@ class Mover:
         self._settings = settings
         self._subject = subject_of(settings)
 
-    def move(self, uids: Sequence[int], kind: Literal["done", "failed"]) -> None:
+    def move(self, uids: Sequence[int], kind: Literal["done", "failed"]) -> Moved:
         """Move *uids* to `mailbox.done_folder` or `mailbox.failed_folder`; create it if needed.
 
-        Raises StopProcess if it is not set, cannot be written or cannot be created.
+        Returns where they are now, as far as the server tells (UIDPLUS). Raises StopProcess if the
+        folder is not set, cannot be written or cannot be created.
         """
         setting = f"mailbox.{kind}_folder"
         folder = self._settings.done_folder if kind == "done" else self._settings.failed_folder
         if not folder:
             raise StopProcess(self._subject, f"set {setting}, or mailbox.done to keyword.")
+        moved = Moved()
         for part in parts(uids):
             self._client.imap.allow(_OCTETS)
             with telling(self._subject):
+                self._client.imap.untagged_responses.pop("COPYUID", None)
                 self._move(part, folder, setting)
+                moved = moved.joined(self._client.imap.untagged_responses.pop("COPYUID", []), part)
+        return moved
 
     def delete(self, uids: Sequence[int]) -> None:
         r"""Mark *uids* \Deleted, and expunge just these where the server can."""

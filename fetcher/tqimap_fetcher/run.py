@@ -14,7 +14,7 @@ from tqimap_fetcher.context import Run
 from tqimap_fetcher.kept_tokens import Keep
 from tqimap_fetcher.lock import only_run
 from tqimap_fetcher.mailbox import Session
-from tqimap_fetcher.visit import delete_old, visit
+from tqimap_fetcher.visit import delete_old, tell_done, visit
 from tqimap_shared import log, store
 from tqimap_shared.errors import StopProcess, TqimapError
 from tqimap_shared.folders import Folders
@@ -123,6 +123,7 @@ def fetch_over(client: BoundedClient, run: Run, mailbox: Mailbox) -> list[Tqimap
         logger.info("mailbox %s, %s: %s", mailbox.name, folder, _listed(found[folder]))
     _note(run, mailbox, found, faults, held=allowance.held)
     run.memory.keep(mailbox.name, behind=behind)
+    _tell_of_failed(client, run, mailbox)
     if mailbox.done == "move" and mailbox.delete_days:
         _clear_done(client, run, mailbox)
     return faults
@@ -133,6 +134,15 @@ def _in_turn(run: Run, mailbox: Mailbox) -> list[str]:
     folders, behind = list(mailbox.reading), run.memory.of(mailbox.name).get("behind")
     start = folders.index(behind) if behind in folders else 0
     return folders[start:] + folders[:start]
+
+
+def _tell_of_failed(client: BoundedClient, run: Run, mailbox: Mailbox) -> None:
+    """Treat mails in the failed folder that somebody requeued, and that are done now, as such."""
+    place = (mailbox.name, mailbox.failed_folder, run.memory.of(mailbox.name).get("failed_at", 0))
+    if mailbox.failed_folder and run.ledger.to_flag(*place):
+        session = Session(client, mailbox.in_folder(mailbox.failed_folder), run.settings.fetch)
+        if session.place == place:
+            tell_done(run.ledger, session)
 
 
 def _clear_done(client: BoundedClient, run: Run, mailbox: Mailbox) -> None:

@@ -18,7 +18,12 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 FILE_NAME = "tqimap-state.json"
-LASTING = ("came", "not_before", "behind")  # facts about a mailbox that a run does not replace
+LASTING = (
+    "came",
+    "not_before",
+    "behind",
+    "failed_at",
+)  # facts about a mailbox that a run does not replace
 
 
 @dataclass(slots=True)

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from tqimap_fetcher.context import Run
     from tqimap_fetcher.fetch import Tally
     from tqimap_fetcher.mailbox import Session
-    from tqimap_shared.folders import Folder, Folders
+    from tqimap_shared.folders import Folder
     from tqimap_shared.ledger import Ledger
     from tqimap_shared.settings import Fetch, Mailbox
 
@@ -46,8 +46,8 @@ class Visit:
 def visit(run: Run, session: Session, mailbox: Mailbox, fetch: Fetch) -> Visit:
     """Visit the folder of *session*, within the limits of *fetch*."""
     began = run.folders.now()
-    marked = _tell_done(run.ledger, session)
-    moved = _move_failed(run.folders, session) if mailbox.failed_folder else 0
+    marked = tell_done(run.ledger, session)
+    moved = _move_failed(run, session, mailbox.failed_folder) if mailbox.failed_folder else 0
     deleted = delete_old(run, session, mailbox.delete_days)
     sieve = Sieve(session, mailbox, run.folders)
     intake = Intake(run, mailbox)
@@ -106,7 +106,7 @@ def _find(run: Run, session: Session, folder: Folder) -> tuple[list[int], int]:
     return session.unseen(), 0
 
 
-def _tell_done(ledger: Ledger, session: Session) -> int:
+def tell_done(ledger: Ledger, session: Session) -> int:
     """Tell the mail server which mails ThreatQ has; only noted as told once it has answered."""
     uids = ledger.to_flag(*session.place)
     marked = session.mark_done(uids)
@@ -114,11 +114,13 @@ def _tell_done(ledger: Ledger, session: Session) -> int:
     return marked
 
 
-def _move_failed(folders: Folders, session: Session) -> int:
-    """Move what has failed for good out of the way; the ledger keeps its bytes."""
-    failed = folders.failed(*session.place)
+def _move_failed(run: Run, session: Session, folder: str) -> int:
+    """Move what has failed for good out of the way; the ledger knows where to."""
+    failed = run.folders.failed(*session.place)
     if not failed:
         return 0
     moved = session.move_failed(failed)
-    folders.left(session.place, failed)
-    return moved
+    there = (session.mailbox, folder, moved.uidvalidity)
+    run.folders.moved(session.place, failed, there, moved.uids)
+    run.memory.keep(session.mailbox, failed_at=moved.uidvalidity)
+    return len(failed)

@@ -147,13 +147,22 @@ class Folders:
         with answering(self._redis):
             self._redis.hset(f"{self._base}filtered:{place(*where)}", mapping=facts)
 
-    def left(self, where: tuple[str, str, int], shas: Mapping[int, str]) -> None:
-        """Forget that the mails *shas*, by UID, are in a folder: they have been moved away."""
-        name = place(*where)
+    def moved(
+        self,
+        where: tuple[str, str, int],
+        shas: Mapping[int, str],
+        there: tuple[str, str, int],
+        uids: Mapping[int, int],
+    ) -> None:
+        """Note that the mails *shas*, by UID, have left a folder, to have these *uids* *there*."""
+        old, new = place(*where), place(*there)
         with answering(self._redis), self._redis.pipeline() as pipeline:
             for uid, sha in shas.items():
-                pipeline.srem(f"{self._base}at:{sha}", f"{name} {uid}")
-                pipeline.hdel(f"{self._base}loc:{name}", str(uid))
+                pipeline.srem(f"{self._base}at:{sha}", f"{old} {uid}")
+                pipeline.hdel(f"{self._base}loc:{old}", str(uid))
+                if uid in uids:
+                    pipeline.sadd(f"{self._base}at:{sha}", f"{new} {uids[uid]}")
+                    pipeline.hset(f"{self._base}loc:{new}", str(uids[uid]), sha)
             pipeline.execute()
 
     def count_missing(

@@ -30,3 +30,12 @@ def split(text: str) -> set[int]:
         first, _, last = one.partition(":")
         numbers.update(range(int(first), int(last or first) + 1))
     return numbers
+
+
+def size(text: str) -> int:
+    """Return how many numbers `split` would, 0 for what it would refuse, without making them."""
+    try:
+        ends = [one.split(":") for one in text.split(",")]
+        return sum(int(end[-1]) - int(end[0]) + 1 for end in ends)
+    except ValueError:
+        return 0

@@ -10,6 +10,7 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 import pytest
+from fixtures.dovecot import PASSWORD
 from fixtures.post import mail
 from fixtures.site import clean
 from fixtures.workers import until
@@ -112,6 +113,19 @@ def test_a_server_without_idle_is_looked_at_now_and_then(site: Site, redis: Redi
     with watching(site) as process:
         for count, folder in enumerate(("INBOX", "Spam"), start=1):
             site.dovecot.append(site.user, mail(count), folder=folder)
+            assert house.arrived(count)
+        end(process)
+
+
+def test_several_mailboxes_are_watched_at_once(site: Site, redis: Redis) -> None:
+    """Each has a connection of its own, on which its server tells."""
+    other = site.dovecot.mailbox(site.dovecot.user(), name="Second")
+    table = other.model_dump(mode="json", exclude_unset=True) | {"password": PASSWORD}
+    site = dataclasses.replace(site, more=[table])
+    house = settle(site, redis, poll=1740)
+    with watching(site) as process:
+        for count, user in enumerate((other.username, site.user, other.username), start=1):
+            site.dovecot.append(user, mail(count))
             assert house.arrived(count)
         end(process)
 

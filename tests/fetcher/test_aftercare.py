@@ -9,6 +9,7 @@ import pytest
 from fixtures.post import DONE, SEEN, mail
 from pydantic import ValidationError
 
+from tqimap_fetcher.mover import Moved
 from tqimap_shared.errors import StopProcess
 from tqimap_shared.settings import Mailbox
 
@@ -144,6 +145,32 @@ def test_a_mail_that_failed_for_good_is_moved_away(dovecot: Dovecot, user: str, 
     post.fetch()
     assert post.noted("moved") == 0
     assert post.ledger.counts().dead == 1
+
+
+def test_a_failed_mail_that_is_done_in_the_end_is_treated_so(
+    dovecot: Dovecot, user: str, post: Post
+) -> None:
+    """From the failed folder, where it is known, it goes to the done one."""
+    dovecot.append(user, mail(1), mail(2))
+    post.mailbox = dovecot.mailbox(user, failed_folder="Failed", done="move", done_folder="Done")
+    post.fetch()
+    post.fail(1)
+    post.fetch()
+    assert len(dovecot.flags(user, "Failed")) == 1
+    post.work(1)
+    post.fetch()
+    assert dovecot.flags(user, "Failed") == {}
+    assert len(dovecot.flags(user, "Done")) == 1
+    assert post.records.untold() == []
+
+
+@pytest.mark.parametrize(
+    "said",
+    [[], [b"7"], [b"7 1 1:4000000000"], [b"7 1:2 3"], [b"x 1 1"], [b"7 1 x"], [b"7 4:1 4:1"]],
+)
+def test_a_server_that_tells_nonsense_of_moved_mails_is_not_believed(said: list[bytes]) -> None:
+    """Nor does it take memory: then nobody knows where they are."""
+    assert not Moved().joined(said, [1]).uids
 
 
 def test_only_done_mails_are_deleted_and_only_after_their_days(
