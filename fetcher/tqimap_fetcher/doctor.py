@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import TYPE_CHECKING
 
-from tqimap_fetcher import connector, state
+from tqimap_fetcher import connector, state, throttle
 from tqimap_fetcher.checkup import Checkup
 from tqimap_fetcher.kept_tokens import Keep
 from tqimap_shared.doctor.link import Said, walk
-from tqimap_shared.errors import NotReady
+from tqimap_shared.errors import NotReady, TqimapError
+from tqimap_shared.folders import Folders
 from tqimap_shared.threatq import Forbidden, NotAllowed, NotFound
 
 
@@ -31,8 +33,28 @@ def links(patient: Patient) -> Iterator[Link]:
         found = [one for one in tables if one.enabled and not one.lacking()]
     keep = Keep(patient.directory, sparing=True)
     for mailbox in found:
+        if seconds := _left_alone(patient, mailbox):
+            yield from walk(f"mailbox {mailbox.name}", [("throttle", partial(_say_left, seconds))])
+            continue
         with Checkup(mailbox, patient.settings.fetch, keep) as checkup:
             yield from walk(f"mailbox {mailbox.name}", checkup.steps())
+
+
+def _left_alone(patient: Patient, mailbox: Mailbox) -> float:
+    """Return for how many seconds the server wants no visit, and that of a doctor is one."""
+    memory = state.load(patient.directory)
+    most = patient.settings.fetch.max_backoff
+    try:
+        return throttle.seconds_left(Folders(patient.client), memory, mailbox.name, most=most)
+    except TqimapError:
+        # Redis has its own links
+        return 0.0
+
+
+def _say_left(seconds: float) -> Said:
+    return Said(
+        f"the server asked to be left alone for {seconds:.0f} more seconds; not tried.", warns=True
+    )
 
 
 def _page(patient: Patient, session: Session, found: list[Mailbox]) -> Said:

@@ -17,6 +17,7 @@ from tqimap_processor import admin
 from tqimap_sandbox import part
 from tqimap_sandbox.arrival import MAILS
 from tqimap_shared import queue, settings
+from tqimap_shared.folders import Folders
 from tqimap_shared.threatq import Session
 
 
@@ -268,6 +269,20 @@ def test_a_folder_that_is_read_only_is_named(
     found = examine(well, capsys)
     assert first_of(found) == (78, "select Shared")
     assert "give the user write access" in found[1]["links"][-4]["sentence"]
+
+
+def test_a_server_that_wants_to_be_left_alone_is(
+    well: Site, capsys: pytest.CaptureFixture[str], imap_script: Callable[..., ScriptedImap]
+) -> None:
+    """A mailbox that is held off is named and not visited."""
+    server = imap_script()
+    configure(well, server="127.0.0.1", port=server.port, security="none")
+    with redis.Redis.from_url(well.redis_url) as client:
+        Folders(client).hold_off("Intelligence Mailbox", 300)
+    status, report = examine(well, capsys)
+    (link,) = (one for one in report["links"] if one["part"].startswith("mailbox"))
+    assert (status, link["name"], link["state"]) == (0, "throttle", "warning")
+    assert server.lines == []
 
 
 def test_a_token_that_is_not_given_is_named(
