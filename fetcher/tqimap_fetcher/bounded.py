@@ -13,7 +13,7 @@ import io
 import re
 from contextlib import contextmanager
 from functools import partial
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from imapclient import IMAPClient
 
@@ -31,6 +31,7 @@ if TYPE_CHECKING:
 
 _ANNOUNCED = re.compile(rb"\{(\d+)\+?\}\r\n\Z")
 _FETCH = re.compile(rb"\* (\d+ )FETCH ", re.IGNORECASE)
+_BREAK = re.compile(rb"[\r\n\0]")
 _MOST_DIGITS = 12
 _BACKOFF = re.compile(r"Suggested Backoff Time: (\d{1,9}) milliseconds", re.IGNORECASE)
 
@@ -208,6 +209,15 @@ class BoundedIMAP4(imaplib.IMAP4):
         if answer != "OK":
             raise self.error(data[-1])
         self.state = "AUTH"
+
+    def _command(self, name: str, *args: Any) -> Any:  # noqa: ANN401 - as imaplib has it
+        """Send a command; refuses what would end it early and begin another."""
+        for one in (name, *args):
+            if _BREAK.search(one if isinstance(one, bytes) else str(one).encode()):
+                raise StopProcess(
+                    self._subject, f"a value for {name} holds a line break or NUL; check mailbox."
+                )
+        return super()._command(name, *args)  # type: ignore[misc]  # typeshed leaves it out
 
     def ask(self, *words: str) -> bytes:
         """Send a UID command without waiting for its answer; return its tag."""
