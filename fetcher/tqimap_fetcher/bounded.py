@@ -277,7 +277,7 @@ class BoundedIMAP4(imaplib.IMAP4):
             parts.append((line[:-2], self.read(int(announced[1]))))
             line = self.readline()
         if not line.endswith(b"\r\n"):
-            raise self._misbehaved("a line without an end", "max_line")
+            raise self.abort("a line without an end")
         return [*parts, line[:-2]]
 
     def _log(self, line: str) -> None:

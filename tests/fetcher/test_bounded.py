@@ -75,6 +75,10 @@ SAYS = {
     "a quick drip": SLOW,
     "silence": SILENT,
     "silence in a literal": SILENT,
+    "endless literals in one answer": LINES,
+    "a bare line feed behind a mail": ENDED,
+    "hanging up in an answer": ENDED,
+    "hanging up behind a literal": ENDED,
     "hanging up in a literal": ENDED,
     "hanging up": ENDED,
     "good-bye in the middle": ENDED,
@@ -107,14 +111,24 @@ EVIL: dict[str, tuple[str, object]] = {
     "a drip in a line": ("SEARCH", drip(b"* SEARCH " + b"1 " * 500)),
     "a quick drip": ("BODY", drip(FIRST.replace(b"{", b"{99") * 2000, pause=0.003)),
     "silence": ("SELECT", b""),
+    "endless literals in one answer": (
+        "BODY",
+        itertools.chain([b"* 1 FETCH (UID 1 X"], endlessly(b" {1}\r\na")),
+    ),
     "silence in a literal": ("BODY", b"* 1 FETCH (UID 1 BODY[] {23}\r\nSubj"),
     "hanging up in a literal": ("BODY", [b"* 1 FETCH (UID 1 BODY[] {23}\r\nSubj", None]),
+    "hanging up in an answer": ("BODY", [b"* 1 FETCH (UID 1", None]),
+    "hanging up behind a literal": ("BODY", [b"* 1 FETCH (UID 1 X {1}\r\na", None]),
     "hanging up": ("SEARCH", None),
     "hanging up at once": ("GREETING", None),
     "good-bye in the middle": ("BODY", b"* BYE go away\r\n"),
     "good-bye as greeting": ("GREETING", b"* BYE full\r\n"),
     "an answer without text": ("SEARCH", b"* SEARCH 1\r\n@ OK\r\n"),
     "the tag of another": ("SEARCH", b"* SEARCH 1\r\nZZZZ9 OK done\r\n"),
+    "a bare line feed behind a mail": (
+        "BODY",
+        b"* 1 FETCH (UID 1 BODY[] {23}\r\n%s)\n%s" % (MAILS[1], DONE),
+    ),
     "bare line feeds": ("SEARCH", b"* SEARCH 1\n@ OK done\n"),
     "a mail longer than announced": ("BODY", b"* 1 FETCH (UID 1 BODY[] {3}\r\nabcdef\r\n" + DONE),
     "HTTP": ("GREETING", b"HTTP/1.1 400 Bad Request\r\n\r\n"),
@@ -204,6 +218,21 @@ def test_bodies_of_others_and_doubles_are_dropped(
     server = imap_script({"BODY": b"".join(fetched(*one) for one in bodies) + DONE})
     _, came = run(server)
     assert {one.location.uid: one.raw for one in came} == MAILS
+
+
+def test_a_size_that_lies_changes_nothing(imap_script: Callable[..., ScriptedImap]) -> None:
+    """A mail larger than its size is cut where the limit says; one smaller comes whole."""
+    sizes = b"* 1 FETCH (UID 1 RFC822.SIZE 3)\r\n* 2 FETCH (UID 2 RFC822.SIZE 999999999999)\r\n"
+    large = b"x" * 5000
+    server = imap_script(
+        {"SIZE": sizes + DONE, "BODY": fetched(1, large) + fetched(2, MAILS[2]) + DONE}
+    )
+    came: list[Envelope] = []
+    with open_mailbox(server.mailbox(), IMPATIENT) as session:
+        tally = fetch(session, came.extend, settings=IMPATIENT, limits=Limits(raw=1000))
+    assert [one.raw for one in came] == [large[:1000], MAILS[2]]
+    assert (tally.fetched, tally.oversize) == (2, 2)
+    assert any(b"UID FETCH 2 (UID BODY.PEEK[]<0.1000>)" in line for line in server.lines)
 
 
 def test_a_search_in_several_lines_is_read(imap_script: Callable[..., ScriptedImap]) -> None:
