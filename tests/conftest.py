@@ -14,6 +14,7 @@ pytest_plugins = [
     "fixtures.dante",
     "fixtures.dovecot",
     "fixtures.imap_script",
+    "fixtures.leaks",
     "fixtures.office",
     "fixtures.post",
     "fixtures.redis",

@@ -19,23 +19,15 @@ from tqimap_shared.settings import Fetch, Mailbox
 
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable
 
     from fixtures.dovecot import Dovecot
 
+pytestmark = pytest.mark.usefixtures("forget_secrets")
 DOVECOT = pytest.mark.dovecot
 SEEN = r"\Seen"
 MAILS = [b"Subject: %d\r\n\r\nbody\r\n" % number for number in range(6)]
 LOGIN_ONLY = b"* CAPABILITY IMAP4rev1\r\n@ OK done\r\n"
-
-
-@pytest.fixture(autouse=True)
-def _forget_secrets() -> Iterator[None]:
-    """Let no test's password garble the log of others."""
-    before = set(log._secrets)
-    yield
-    log._secrets.clear()
-    log._secrets.update(before)
 
 
 def fault(mailbox: Mailbox) -> TqimapError:

@@ -8,10 +8,11 @@ from typing import TYPE_CHECKING
 import pytest
 from fixtures.dovecot import PASSWORD
 
+from tqimap_fetcher.connector import Connector, mailboxes
 from tqimap_fetcher.mailbox import open_mailbox
 from tqimap_fetcher.sign_in import COMMAND, mechanism_for
 from tqimap_shared.errors import SettingsError, StopProcess
-from tqimap_shared.settings import Fetch, Mailbox
+from tqimap_shared.settings import CONNECTOR, Fetch, Mailbox, Settings
 
 
 if TYPE_CHECKING:
@@ -70,6 +71,15 @@ def test_a_password_from_a_file(dovecot: Dovecot, tmp_path: Path) -> None:
     mailbox = dovecot.mailbox(dovecot.user(), password="", password_file=path)
     with open_mailbox(mailbox, Fetch()) as session:
         assert session.unseen() == []
+
+
+def test_a_file_counts_more_than_the_pages_password(tmp_path: Path) -> None:
+    """A [[mailbox]] table with the page's name overrides its password by a file as well."""
+    fields = {"imap_server": "mail.test", "imap_username": "u", "imap_password": "page"}
+    page = Connector(1, CONNECTOR, is_active=True, fields=fields)
+    path = tmp_path / "password"
+    (mailbox,) = mailboxes(Settings(mailbox=[Mailbox(password_file=path)]), page)
+    assert (mailbox.password_file, mailbox.password.get_secret_value()) == (path, "")
 
 
 @pytest.mark.parametrize("name", ["password", "client_secret", "refresh_token"])

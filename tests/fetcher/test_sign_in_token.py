@@ -14,7 +14,6 @@ from tqimap_fetcher.bounded import Throttled
 from tqimap_fetcher.kept_tokens import Keep
 from tqimap_fetcher.mailbox import open_mailbox
 from tqimap_fetcher.oauth import access_token
-from tqimap_shared import log
 from tqimap_shared.errors import Denied, SettingsError, StopProcess, TqimapError, TryLater
 from tqimap_shared.settings import Fetch, Mailbox
 
@@ -29,18 +28,10 @@ if TYPE_CHECKING:
     from fixtures.token_endpoint import TokenEndpoint
 
 
+pytestmark = pytest.mark.usefixtures("forget_secrets")
 DOVECOT = pytest.mark.dovecot
 FETCH = Fetch(connect_timeout=30)
 NOWHERE = Keep()
-
-
-@pytest.fixture(autouse=True)
-def _forget_secrets() -> Iterator[None]:
-    """Let no test's secret garble the log of others."""
-    before = set(log._secrets)
-    yield
-    log._secrets.clear()
-    log._secrets.update(before)
 
 
 def works(mailbox: Mailbox, keep: Keep = NOWHERE) -> bool:
