@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import os
 from collections import Counter, defaultdict
+from itertools import groupby
 from typing import TYPE_CHECKING
 
 from rich.console import Console, Group
@@ -62,7 +63,7 @@ def _head(report: Report) -> RenderableType:
         "Found": _count(report),
     }
     lines = (Text.assemble((f"{key:12}", "dim"), _plain(text)) for key, text in fields.items())
-    return _indented([*lines, Text()], 2)
+    return _indented(Group(*lines, Text()), 2)
 
 
 def _count(report: Report) -> str:
@@ -71,7 +72,7 @@ def _count(report: Report) -> str:
     return (
         f"{number[Action.UPLOAD]} to upload, {number[Action.REVIEW]} to review,"
         f" {number[Action.SKIP]} skipped, in {len(report.artefacts)} artefacts"
-        f" of which {troubled} have problems"
+        f", {troubled} with problems"
     )
 
 
@@ -97,9 +98,11 @@ def _home(finding: Decision) -> str:
 
 def _node(artefact: Artefact, found: list[Decision]) -> RenderableType:
     order = list(Action)
-    lines = sorted(found, key=lambda one: order.index(one.action))
-    findings = [each for one in lines for each in _finding(one, artefact.id)]
-    return Group(_title(artefact), *map(_problem, artefact.problems), *findings)
+    ranked = sorted(found, key=lambda one: order.index(one.action))
+    lines: list[RenderableType] = [Group(_title(artefact), *map(_problem, artefact.problems))]
+    for said, alike in groupby(ranked, key=lambda one: _said(one, artefact.id)):
+        lines += [*map(_finding, alike), _indented(Text(said, "dim"), 10)]
+    return Group(*lines)
 
 
 def _title(artefact: Artefact) -> Text:
@@ -117,23 +120,23 @@ def _title(artefact: Artefact) -> Text:
 
 def _problem(problem: Problem) -> RenderableType:
     said = f"{problem.kind}: {problem.detail}" if problem.detail else problem.kind
-    return _indented([Text(f"! {_plain(said)}", "dim" if problem.kind == _HARMLESS else "red")], 2)
+    return _indented(Text(f"! {_plain(said)}", "dim" if problem.kind == _HARMLESS else "red"), 2)
 
 
-def _finding(finding: Decision, home: str) -> Iterator[RenderableType]:
-    yield _indented(
-        [
-            Text.assemble(
-                (f"{finding.action.value:7}", _STYLES[finding.action]),
-                (f" {finding.type}  ", "dim"),
-                _plain(finding.value),
-                overflow="fold",
-            )
-        ],
-        2,
+def _finding(finding: Decision) -> RenderableType:
+    line = Text.assemble(
+        (f"{finding.action.value:7}", _STYLES[finding.action]),
+        (f" {finding.type}  ", "dim"),
+        _plain(finding.value),
+        overflow="fold",
     )
-    said = [_plain(", ".join(_places(finding, home))), finding.reason, *sorted(finding.flags)]
-    yield _indented([Text(" · ".join(filter(None, said)), "dim")], 10)
+    return _indented(line, 2)
+
+
+def _said(finding: Decision, home: str) -> str:
+    """Return where *finding* stands and why it is kept: what findings may have in common."""
+    places = _plain(", ".join(_places(finding, home)))
+    return " · ".join(filter(None, (places, finding.reason, *sorted(finding.flags))))
 
 
 def _places(finding: Decision, home: str) -> Iterator[str]:
@@ -164,11 +167,11 @@ def _reason(reason: str, skipped: Iterable[Decision]) -> Iterator[RenderableType
     count = sum(map(len, values.values()))
     yield Text(f"skipped ({count}): {_plain(reason)}", "dim")
     for kind, some in values.items():
-        yield _indented([Text(f"{kind}  {', '.join(some)}", "dim", overflow="fold")], 2)
+        yield _indented(Text(f"{kind}  {', '.join(some)}", "dim", overflow="fold"), 2)
 
 
-def _indented(lines: list[Text], columns: int) -> RenderableType:
-    return Padding(Group(*lines), (0, 0, 0, columns), expand=False)
+def _indented(line: RenderableType, columns: int) -> RenderableType:
+    return Padding(line, (0, 0, 0, columns), expand=False)
 
 
 def _size(size: int) -> str:
