@@ -1,7 +1,7 @@
 """Walk the whole chain, link by link, and name the first that fails; change nothing anywhere.
 
-Settings, Redis, the way to ThreatQ, and each mailbox are tried by the rooms that know them (see
-`tqimap_shared.doctor`); the processor adds its workers, ThreatQ's tables, and the disk.
+The links: settings, Redis, ThreatQ, every mailbox from its name to a search, workers, disk.
+Exit status: 0 all hold; else that of the first that fails, as in the README.
 """
 
 from __future__ import annotations

@@ -127,6 +127,11 @@ def broken_file(site: Site) -> None:
     site.configure(redis={"url": site.redis_url, "colour": "red"})
 
 
+def no_directory(site: Site) -> None:
+    """Take the configuration directory away."""
+    site.config.rename(site.directory / "elsewhere")
+
+
 def no_redis(site: Site) -> None:
     """Point to where no Redis is."""
     site.configure(redis={"url": f"redis://127.0.0.1:{free_ports(1)[0]}"}, threatq=threatq(site))
@@ -152,6 +157,7 @@ def closed_port(_: Site) -> dict[str, object]:
 
 BREAKS: list[tuple[Any, int, str, str]] = [
     (broken_file, 78, "settings, file", "redis.colour: unknown key"),
+    (no_directory, 73, "settings, file", "see -c"),
     (no_redis, 75, "Redis, version", "is the server running?"),
     (forgetful_redis, 78, "Redis, persistence", "set appendonly yes, appendfsync always"),
     (lambda s: reconnect(s, email=""), 78, "ThreatQ, settings",

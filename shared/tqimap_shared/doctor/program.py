@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING
 from tqimap_shared import doctor, log, settings, store
 from tqimap_shared.doctor import library, stores
 from tqimap_shared.doctor.link import Patient, Said, walk
+from tqimap_shared.errors import NotWritable
 from tqimap_shared.program import Program
 
 
@@ -69,8 +70,13 @@ def links(directory: Path) -> Iterator[Link]:
     loaded: list[settings.Settings] = []
 
     def load() -> Said:
+        path = directory / settings.FILE_NAME
+        if not directory.is_dir():
+            raise NotWritable(f"config directory {directory}", "is not there; see -c.")
         loaded.append(settings.load(directory))
-        return Said(f"{directory / settings.FILE_NAME} is well-formed.")
+        if not path.exists():
+            return Said(f"{path} is not there; environment and defaults serve.", warns=True)
+        return Said(f"{path} is well-formed.")
 
     yield from walk("settings", [("file", load)])
     if not loaded:
