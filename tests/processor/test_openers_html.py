@@ -120,6 +120,13 @@ def test_what_a_parser_found_is_not_swept_again(markup: str) -> None:
     assert "markup" not in dict(found)
 
 
+def test_a_page_of_addresses_is_swept_for_so_many() -> None:
+    """Addresses without number neither fill the memory nor are taken for left out ones."""
+    lines = "".join(f"<br>a://{number}" for number in range(60_000))
+    found = _open(f"<p>{lines}</p><a hre'http://a.com/'>")
+    assert [where for where, _ in found] == ["text"]
+
+
 def test_scripts_yield_strings_not_names() -> None:
     """Literals are put together and their escapes undone; names of variables stay out."""
     found = dict(

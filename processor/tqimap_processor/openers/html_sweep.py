@@ -10,6 +10,7 @@ from __future__ import annotations
 import re
 from bisect import bisect_left
 from html import unescape
+from itertools import islice
 from typing import TYPE_CHECKING
 
 
@@ -22,16 +23,21 @@ _REST = re.compile(r"://[^\s\"'`<>()\\]{1,4000}")
 _NAME = re.compile(r"www\.[^\s\"'`<>()\\]{1,4000}")
 _INSIDE = re.compile(r"[\w/.@-]")  # what stands before a name that is part of something
 _SCHEME = re.compile(r"[a-z0-9+.-]*", re.IGNORECASE)
+_MOST = 50_000  # addresses that are compared
 _LONGEST = 20  # characters of a scheme
 _END = re.compile(r"[\s\"'`<>()\\]")
 
 
 def left(markup: str, texts: Iterable[str]) -> list[str]:
-    """Return the addresses in *markup* with which none in *texts* begins, in their order."""
-    found = dict.fromkeys(map(_whole, _addresses(markup)))
+    """Return the addresses in *markup* with which none in *texts* begins, in their order.
+
+    Only so many are compared: memory is not for a page of nothing but addresses.
+    """
+    found = dict.fromkeys(map(_whole, islice(_addresses(markup), _MOST)))
     if not found:
         return []
-    known = sorted({one.lower() for text in texts for one in _addresses(text)})
+    every = (one.lower() for text in texts for one in _addresses(text))
+    known = sorted(set(islice(every, 2 * _MOST)))
     return [one for one in found if not _is_begun(known, one.lower())]
 
 
