@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 from dataclasses import replace
+from time import process_time
 
 import PIL.Image
 import pytest
@@ -80,6 +81,29 @@ def test_drawing_is_limited(limits: dict[str, int], problem: str) -> None:
     opened = open_pdf(replace(source(data), limits=Limits(**limits)))
     assert [one.kind for one in opened.problems] == [problem]
     assert len(opened.spans) == (1 if problem == "too-many" else 0)
+
+
+CLEAR = b"/Resources << /ExtGState << /G << /ca 0.5 >> >> >> /X"
+TILES = (
+    b"/Type /Pattern /PatternType 1 /PaintType 1 /TilingType 1 /BBox [0 0 1 1] /XStep 0.01"
+    b" /YStep 0.01 /Resources << >>"
+)
+
+
+@pytest.mark.parametrize(
+    "data",
+    [
+        pages(b"/G gs\n" + b"0 0 600 800 re f\n" * 500, page=CLEAR),
+        pages(b"0 0 600 800 re f\n" * 100, more=(stream(TILES, b"0 0 1 1 re f"),)),
+        pages(_squares().replace(b"\n", b"\n" * 9) + b"0 0 600 800 re f\n" * 20_000),
+    ],
+    ids=["transparent", "tiles", "many"],
+)
+def test_page_that_takes_long_is_given_up(data: bytes) -> None:
+    """What cannot be stopped once it is begun is not begun, and the rest is stopped."""
+    start = process_time()
+    assert _texts(data, pdf_code_seconds=1) == {}
+    assert process_time() - start < 10
 
 
 def test_large_page_is_drawn_smaller() -> None:

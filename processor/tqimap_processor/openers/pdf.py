@@ -34,7 +34,7 @@ def open_pdf(source: Source) -> Opened:
     A PDF that would unpack to more than it may is only swept for links.
     """
     swept = pdf_sweep.sweep(source.data, source.limits)
-    document = _Document(source)
+    document = _Document(source, tiled=swept.tiled)
     if swept.content > source.limits.pdf_content:
         document.problems.append(Problem("too-large", "a page unpacks to too much; only swept"))
     elif swept.unended > _UNENDED:
@@ -49,13 +49,13 @@ def open_pdf(source: Source) -> Opened:
 class _Document:
     """One PDF being read: what has come out so far."""
 
-    def __init__(self, source: Source) -> None:
+    def __init__(self, source: Source, *, tiled: bool) -> None:
         self.problems: list[Problem] = []
         self.decrypted: list[pdf_sweep.Sweep] = []
         self._source = source
         self._spans: dict[tuple[str, str], None] = {}
         self._children: list[Child] = []
-        self._codes = Codes(source.limits)
+        self._codes = Codes(source.limits, tiled=tiled)
         self._room = source.room
         self._text = source.limits.artefact_text
 

@@ -1,7 +1,8 @@
 """Read the codes that the pages of a PDF show: PDFium draws a page, zxing-cpp searches it.
 
 Drawing, because a QR code may be a picture, a thousand small squares, or a form of either. Pages
-that hold nothing of the kind are not drawn, and drawing is told to stop when its time is up.
+that hold nothing of the kind are not drawn, nor are those that take long. Drawing is told to stop
+when its time is up, which it heeds now and then.
 """
 
 from __future__ import annotations
@@ -9,6 +10,7 @@ from __future__ import annotations
 import ctypes
 import math
 import time
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from tqimap_processor.artefact import Problem
@@ -26,27 +28,40 @@ _SCALE = 2.0  # 144 dots an inch: a code of 2 cm has 113
 _SQUARES = 300  # path segments; the smallest QR code has 441 modules
 _OBJECTS = 5_000
 _NESTING = 3
+# objects through which others are seen: each takes a third of a second, and cannot be stopped
+_TRANSPARENT = 10
+
+
+@dataclass(slots=True)
+class _Drawn:
+    """What a page has drawn: lines, transparent objects, the pixels of its largest picture."""
+
+    segments: int = 0
+    transparent: int = 0
+    pixels: int = 0
 
 
 class Codes:
     """The search for codes in one PDF: what is left of its budgets."""
 
-    def __init__(self, limits: Limits) -> None:
+    def __init__(self, limits: Limits, *, tiled: bool) -> None:
         self.problems: list[Problem] = []
         self._limits = limits
+        self._tiled = tiled
         self._pages = limits.pdf_code_pages
         self._until = time.process_time() + limits.pdf_code_seconds
 
     def on(self, page: Foreign) -> Iterator[tuple[str, str]]:
         """Yield the codes on *page*: the end of a span's place, and what the code says."""
-        segments, pixels = _drawn(page, _NESTING)
-        if not pixels and segments < _SQUARES:
+        drawn = _Drawn()
+        _look(page, drawn, _NESTING)
+        if not drawn.pixels and drawn.segments < _SQUARES:
             return
         if self._pages <= 0 or time.process_time() > self._until:
             self._tell("too-many", "pages not searched for codes")
             return
-        if pixels > self._limits.pixels:
-            self._tell("too-large", "a picture on a page: not searched for codes")
+        if drawn.pixels > self._limits.pixels or drawn.transparent > _TRANSPARENT or self._tiled:
+            self._tell("too-large", "a page that takes long to draw: not searched for codes")
             return
         self._pages -= 1
         for number, (kind, text) in enumerate(qr.codes(self._picture(page)), 1):
@@ -74,24 +89,22 @@ class Codes:
         return bitmap.to_pil()
 
 
-def _drawn(holder: Foreign, nesting: int) -> tuple[int, int]:
-    """Return how many lines *holder* draws, and the pixels of its largest picture."""
+def _look(holder: Foreign, drawn: _Drawn, nesting: int) -> None:
+    """Add what *holder*, a page or a form on it, draws."""
     from pypdfium2 import raw
 
     is_page = nesting == _NESTING
     count = raw.FPDFPage_CountObjects if is_page else raw.FPDFFormObj_CountObjects
     get = raw.FPDFPage_GetObject if is_page else raw.FPDFFormObj_GetObject
-    segments = pixels = 0
     for number in range(min(count(holder), _OBJECTS)):
         one = get(holder, number)
         kind = raw.FPDFPageObj_GetType(one)
+        drawn.transparent += bool(raw.FPDFPageObj_HasTransparency(one))
         if kind == raw.FPDF_PAGEOBJ_PATH:
-            segments += raw.FPDFPath_CountSegments(one)
+            drawn.segments += raw.FPDFPath_CountSegments(one)
         elif kind == raw.FPDF_PAGEOBJ_IMAGE:
             width, height = ctypes.c_uint(), ctypes.c_uint()
             raw.FPDFImageObj_GetImagePixelSize(one, width, height)
-            pixels = max(pixels, width.value * height.value)
+            drawn.pixels = max(drawn.pixels, width.value * height.value)
         elif kind == raw.FPDF_PAGEOBJ_FORM and nesting:
-            inner = _drawn(one, nesting - 1)
-            segments, pixels = segments + inner[0], max(pixels, inner[1])
-    return segments, pixels
+            _look(one, drawn, nesting - 1)

@@ -49,6 +49,7 @@ _STRING = re.compile(rb"\s{0,20}(" + _BALANCED + rb"|<[0-9A-Fa-f\s]{2,65536}>)",
 _ACTIVE = re.compile(rb"/(Launch|JavaScript|JS|SubmitForm|ImportData|RichMedia)(?![A-Za-z])")
 _ESCAPES = {b"n": b"\n", b"r": b"\r", b"t": b"\t", b"b": b"\b", b"f": b"\f"}
 _ESCAPE = re.compile(rb"\\(?:([0-7]{1,3})|(\r?\n|\r)|(.))", re.DOTALL)
+_TILED = re.compile(rb"/PatternType\s{0,20}1\b")
 _DULL = re.compile(rb"/(?:Image|FontFile\d?|DCTDecode|JPXDecode)\b")
 _PLACES = {"URI": "uri", "JS": "javascript", "Base": "base", "URL": "url"}
 _FILES = frozenset({"F", "UF", "P", "D", "Win", "UnixCommand"})
@@ -59,7 +60,7 @@ _PATH = re.compile(r"[:/\\@]")
 class Sweep:
     """What the sweep found: values by place, active content, what a page unpacks to, in bytes.
 
-    *unended* is how many streams have no end.
+    *unended* is how many streams have no end, *tiled* whether a pattern fills areas with tiles.
     """
 
     values: dict[tuple[str, str], None] = field(default_factory=dict)
@@ -68,6 +69,7 @@ class Sweep:
     unended: int = 0
     too_many: bool = False
     room: int = 0
+    tiled: bool = False
 
 
 def sweep(data: bytes, limits: Limits) -> Sweep:
@@ -81,6 +83,7 @@ def sweep(data: bytes, limits: Limits) -> Sweep:
             found.too_many = True
             break
         kept += len(met.content)
+        found.tiled = found.tiled or _TILED.search(met.head) is not None
         form = met if kept <= limits.artefact else replace(met, content=b"")
         objects.add(form)
         if b"/ObjStm" in form.head or _VALUE.search(form.content):
