@@ -97,6 +97,16 @@ def test_unknown_password_is_a_problem_and_the_name_stays() -> None:
     assert [one.kind for one in child.problems] == ["encrypted"]
 
 
+def test_entry_too_short_to_be_encrypted_costs_itself() -> None:
+    """An entry that claims to be encrypted and has not even the head of it hides no other."""
+    data = bytearray(zipped(("a.txt", b"one"), ("b.txt", b"two"), method=zipfile.ZIP_STORED))
+    for mark, place in ((b"PK\3\4", 6), (b"PK\1\2", 8)):
+        data[data.rindex(mark) + place] |= 1
+    opened = open_zip(source(bytes(data)))
+    assert [(one.name, one.data) for one in opened.children] == [("a.txt", b"one"), ("b.txt", b"")]
+    assert [one.kind for one in opened.children[1].problems] == ["encrypted"]
+
+
 def test_decryption_is_limited() -> None:
     """Decryption in Python is slow, so its bytes are counted apart, and 7zz asked for the rest."""
     limited = replace(source(LOCKED), limits=Limits(encrypted=4))

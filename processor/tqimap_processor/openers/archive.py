@@ -44,6 +44,8 @@ _BROKEN = (
     OSError,
     ValueError,
     NotImplementedError,
+    # encrypted, and too short for that
+    IndexError,
 )
 
 
