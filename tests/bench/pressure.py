@@ -32,7 +32,7 @@ def arguments(parser: argparse.ArgumentParser) -> None:
     """Add this benchmark's options."""
     add = parser.add_argument
     add("--mails", type=int, default=10_000, help="how many; 10000")
-    add("--size", type=float, default=0.25, help="share of the size of usual mails; 0.25")
+    add("--size", type=float, default=1, help="share of the size of usual mails; 1")
     add("--maxmemory", type=int, default=256, help="MB that Redis may take; 256")
     add("--workers", type=int, default=2, help="workers beside; 2")
     add("--delay", type=float, default=2, help="ms until ThreatQ answers; 2")

@@ -143,11 +143,14 @@ class Killer:
             "zygote": [],
             "imap": [],
         }
+        young = {one.pid for one in house.workers if one not in grown}
         for one in children(*workers):
             # the zygote leads a session, rq's horse a group, its scheduler nothing
             leads = {one.session: "zygote", one.group: "horse"}
             kind = leads.get(one.pid, "scheduler")
-            victims[kind].append((one.pid, one.parent))
+            # what a worker starts first is spared with it, or it would never get further
+            if kind == "horse" or one.parent not in young:
+                victims[kind].append((one.pid, one.parent))
         master = house.dovecot.pid
         victims["imap"] = [(o.pid, o.parent) for o in children(master) if o.command == "imap"]
         # a frozen worker stays frozen: that is how others come to take its mail over
