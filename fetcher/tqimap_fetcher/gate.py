@@ -1,7 +1,7 @@
 """Admit a group of mails while the next one is being fetched.
 
-In a thread: compressing and waiting for Redis and its disk take as long as fetching does, and leave
-the interpreter to others meanwhile. One group at a time, so that memory stays bounded.
+In a thread: waiting for Redis and its disk takes as long as fetching and compressing do, and leaves
+the interpreter to them meanwhile. One group at a time, so that memory stays bounded.
 """
 
 from __future__ import annotations
