@@ -10,6 +10,7 @@ from __future__ import annotations
 import logging
 import random
 import threading
+from contextlib import suppress
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
@@ -77,9 +78,10 @@ class Watcher:
                     self._watch(client)
         except TqimapError as error:
             logger.error("%s", error)  # noqa: TRY400 - a sentence for a person, no traceback
-            common = self._remembering()
-            run.note_fault(common, self.mailbox, error)
-            self._save(common)
+            with suppress(TqimapError):  # Redis or the directory may be what is at fault
+                common = self._remembering()
+                run.note_fault(common, self.mailbox, error)
+                self._save(common)
             return self._next_pause(error)
         return self._settings.poll
 

@@ -162,6 +162,20 @@ def test_a_feed_that_is_switched_off_is_not_watched(site: Site, redis: Redis) ->
         end(process)
 
 
+def test_a_full_redis_is_waited_for(site: Site, redis: Redis) -> None:
+    """Fetching fails while it does not take writes, and goes on by itself."""
+    house = settle(site, redis, poll=0.2, max_pause=0.2)
+    with watching(site) as process:
+        house.deliver(1)
+        assert house.arrived(1)
+        redis.config_set("maxmemory", "1mb")
+        house.deliver(2)
+        assert house.says("reached its maxmemory")
+        redis.config_set("maxmemory", "0")
+        assert house.arrived(2)
+        end(process)
+
+
 def test_a_wrong_password_is_tried_seldom(site: Site, redis: Redis) -> None:
     """The server must not lock the account: the next attempt is after the longest pause."""
     house = settle(site, redis, max_pause=1740)
