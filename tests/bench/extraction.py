@@ -13,6 +13,7 @@ import venv
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from bench import chart
 from bench.table import Line, Table, say
 from bench.texts import texts
 
@@ -40,6 +41,7 @@ def arguments(parser: argparse.ArgumentParser) -> None:
     add("--patience", type=float, default=60, help="seconds an extractor has for a text; 60")
     add("--peers", nargs="*", default=PEERS, help="packages to compare with; msticpy is another")
     add("--home", type=Path, help="keep the peers' environments there, for further runs")
+    add("--chart", type=Path, help="draw the ratios into that file, as SVG")
 
 
 def measure(options: argparse.Namespace) -> Table:
@@ -57,6 +59,10 @@ def measure(options: argparse.Namespace) -> Table:
             say(f"{kind} ...")
             costs = _costs(pythons, file, options)
             table.lines += _lines(kind, costs, _UNIT / options.size, options)
+    if options.chart:
+        bars = [(line.what, line.ratio) for line in table.lines if line.ratio is not None]
+        title = f"CPU time for the same text, times {OURS}'s"
+        options.chart.write_text(chart.svg(title, bars, TIMES), "utf-8")
     return table
 
 

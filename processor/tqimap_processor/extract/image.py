@@ -69,6 +69,8 @@ _SELDOM = 300
 
 
 def _classify(char: str) -> bytes:
+    if char.isascii():
+        return char.encode()
     if alike := next((byte for byte, chars in _ALIKE.items() if char in chars), b""):
         return alike
     if char in _INVISIBLE:
@@ -80,6 +82,24 @@ def _classify(char: str) -> bytes:
     return b" " if char.isspace() or char in _BREAKS else OTHER
 
 
+# from one byte beyond ASCII in so many on, looking at all bytes is quicker than the table
+_OFTEN = 8
+_SPECIAL = frozenset(map(ord, _INVISIBLE + _DASHES + _BREAKS + "".join(_ALIKE.values())))
+_SPECIAL_BLOCKS = frozenset(char >> 8 for char in _SPECIAL) | {0}
+
+
+def _uniform(high: int) -> int:
+    """Return the class of all characters whose high byte is *high*, 0 if they differ."""
+    block = "".join(map(chr, range(high << 8, (high + 1) << 8)))
+    if high in _SPECIAL_BLOCKS or any(map(str.isspace, block)):
+        return 0
+    if block.isalnum():
+        return LETTER[0]
+    return 0 if any(map(str.isalnum, block)) else OTHER[0]
+
+
+_UNIFORM = bytes(map(_uniform, range(256)))
+_MIXED = tuple(bytes([high]) for high, byte in enumerate(_UNIFORM) if not byte)
 _class_of = lru_cache(maxsize=4096)(_classify)
 # U+FFFE says that no character has this byte
 _TABLE = codecs.charmap_build("".join(map(chr, range(128))) + _FREQUENT.ljust(128, "\ufffe"))
@@ -135,7 +155,29 @@ def encode(text: str) -> bytes:
     extra = len(text.encode("utf-8", "surrogatepass")) - len(text)
     if extra * _SELDOM < len(text):
         return text.encode("ascii", _CODEC)
+    if extra * _OFTEN > len(text) and max(text) <= "\uffff":
+        return _by_halves(text)
     return codecs.charmap_encode(text, _CODEC, _TABLE)[0].translate(_CLASSES)
+
+
+def _by_halves(text: str) -> bytes:
+    """Encode *text*, much of which is beyond ASCII: low and high bytes are looked at apart."""
+    halves = text.encode("utf-16-le", "surrogatepass")
+    low, high = halves[::2], halves[1::2]
+    scanned = int.from_bytes(high.translate(_UNIFORM), "big")
+    for block in _MIXED:
+        if block in high:
+            chosen, classes = _block(block[0])
+            here = int.from_bytes(high.translate(chosen), "big")
+            scanned |= here & int.from_bytes(low.translate(classes), "big")
+    return scanned.to_bytes(len(text), "big")
+
+
+@lru_cache(maxsize=256)
+def _block(high: int) -> tuple[bytes, bytes]:
+    """Return what selects the characters whose high byte is *high*, and their classes."""
+    chosen = bytes(255 if byte == high else 0 for byte in range(256))
+    return chosen, b"".join(_classify(chr(high << 8 | low)) for low in range(256))
 
 
 def fold(text: str, image: bytes) -> tuple[str, bytes]:
