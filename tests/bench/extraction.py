@@ -49,7 +49,7 @@ def measure(options: argparse.Namespace) -> Table:
     table = Table(f"extraction: ms of CPU for 100 KB, texts of {options.size:,} characters")
     with tempfile.TemporaryDirectory(prefix="tqimap-peers-") as name:
         folder = Path(name)
-        pythons = {OURS: sys.executable, **_installed(options.home or folder, options.peers)}
+        pythons = {OURS: sys.executable, **installed(options.home or folder, options.peers)}
         for peer in options.peers:
             if peer not in pythons:
                 table.notes.append(f"{peer} could not be installed.")
@@ -66,8 +66,8 @@ def measure(options: argparse.Namespace) -> Table:
     return table
 
 
-def _installed(folder: Path, peers: Sequence[str]) -> dict[str, str]:
-    """Return the interpreter of each peer that could be installed."""
+def installed(folder: Path, peers: Sequence[str]) -> dict[str, str]:
+    """Return the interpreter of each of *peers* that could be installed below *folder*."""
     found = {}
     for peer in peers:
         python = folder / peer / "bin" / "python"
