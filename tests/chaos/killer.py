@@ -38,6 +38,7 @@ FREEZE = 0.2  # share of blows that only freeze
 SHORT = (0.2, 3.0)  # seconds that a process is frozen
 LONG_SHARE = 0.1  # of all freezes
 LONG = (1.1, 1.6)  # times the lease
+INIT = 1  # the process that orphans become children of
 HOST_EVERY = 90  # seconds between two workers that are frozen with all that is below them
 HOST = (75, 100)  # seconds that they are: rq gives their jobs to others after 70
 
@@ -126,7 +127,8 @@ class Killer:
         due = [victim for at, victim in self._frozen if at <= now]
         self._frozen = [(at, victim) for at, victim in self._frozen if at > now]
         for pid, parent in due:
-            send(pid, signal.SIGCONT, parent=parent)
+            # its parent may have been killed meanwhile
+            _ = send(pid, signal.SIGCONT, parent=parent) or send(pid, signal.SIGCONT, parent=INIT)
 
     def _victims(self) -> dict[str, list[Victim]]:
         house, me = self.house, os.getpid()
