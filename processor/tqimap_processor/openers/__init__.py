@@ -96,7 +96,8 @@ OPENERS: dict[str, Opener] = {
 LATE: tuple[str, ...] = (
     "LnkParse3",
     "PIL.Image",
-    "PIL.AvifImagePlugin",
+    *(f"PIL.{one}ImagePlugin" for one in ("Avif", "Bmp", "Gif", "Ico", "Jpeg")),
+    *(f"PIL.{one}ImagePlugin" for one in ("Png", "Ppm", "Tiff", "WebP")),
     "zxingcpp",
     "encodings.idna",
     "_strptime",
