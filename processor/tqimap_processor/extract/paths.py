@@ -36,7 +36,8 @@ _HIVE = (
     rb"(?:EY_(?:LOCAL_MACHINE|CURRENT_USER|CLASSES_ROOT|USERS|CURRENT_CONFIG|PERFORMANCE_DATA)"
     rb"|LM|CU|CR|U|CC)>?:?\\{1,2}"
 )
-_KEYS = re.compile(rb"[Hh][Kk](?<![A-Za-z0-9_][Hh][Kk])(?i:" + _HIVE + rb")")
+# from its second letter on, which is the rarer one
+_KEYS = re.compile(rb"[Kk](?<=[Hh][Kk])(?<![A-Za-z0-9_][Hh][Kk])(?i:" + _HIVE + rb")")
 # what the kernel calls HKEY_LOCAL_MACHINE and HKEY_USERS
 _KERNEL = re.compile(rb"\\(?<![\w\xff\\]\\)(?i:REGISTRY)\\(?i:MACHINE|USER)\\(?=[\w\xff])")
 _SPACED_FILE = re.compile(
@@ -85,12 +86,14 @@ def find(text: str, image: Image) -> Iterator[Raw]:
 
 def _keys(text: str, image: bytes) -> Iterator[Hit]:
     done = 0
-    for root in sorted((*_KEYS.finditer(image), *_KERNEL.finditer(image)), key=re.Match.start):
-        if root.start() < done:
+    roots = [(key.start() - 1, key.end()) for key in _KEYS.finditer(image)]
+    roots += [key.span() for key in _KERNEL.finditer(image)]
+    for begin, tail in sorted(roots):
+        if begin < done:
             continue
-        start = root.start() - (text[root.start() - 1 : root.start()] == "<")
-        hit = _windows_hit(text, start, root.end(), REGISTRY)
-        done = hit.end if hit else root.end()
+        start = begin - (text[begin - 1 : begin] == "<")
+        hit = _windows_hit(text, start, tail, REGISTRY)
+        done = hit.end if hit else tail
         if hit and "<" not in hit.value.partition(">")[2] + ("" if ">" in hit.value else hit.value):
             yield hit
 
