@@ -72,9 +72,11 @@ class Entries:
         # no name ends in a digit
         if _ADDRESS.search(host) and (network := _network(host)):
             return self._network(network)
-        labels = host.split(".")
-        suffixes = (".".join(labels[start:]) for start in range(len(labels)))
-        return next((self.domains[one] for one in suffixes if one in self.domains), "")
+        while host and self.domains:
+            if entry := self.domains.get(host):
+                return entry
+            host = host.partition(".")[2]
+        return ""
 
     def _network(self, network: IPv4Network | IPv6Network) -> str:
         number = int(network.network_address)
