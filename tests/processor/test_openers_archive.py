@@ -123,7 +123,7 @@ def test_flat_bomb_stops_at_the_budget() -> None:
     with_bomb = flat(1024)
     start = process_time()
     (child,) = open_zip(source(with_bomb)).children
-    assert process_time() - start < 3
+    assert process_time() - start < 10
     assert len(child.data) == Limits().artefact
     assert [one.kind for one in child.problems] == ["truncated"]
 
