@@ -12,6 +12,7 @@ from time import process_time
 import pytest
 from fixtures.bombs import flat, understated
 from fixtures.built_mail import mixed, part, report, source, zipped
+from fixtures.clock import untraced
 
 from tqimap_processor.detect import detect
 from tqimap_processor.openers import open_artefact
@@ -122,8 +123,9 @@ def test_flat_bomb_stops_at_the_budget() -> None:
     """A gibibyte of zeros is read to the limit for one artefact, quickly, and flagged."""
     with_bomb = flat(1024)
     start = process_time()
-    (child,) = open_zip(source(with_bomb)).children
-    assert process_time() - start < 10
+    with untraced():
+        (child,) = open_zip(source(with_bomb)).children
+    assert process_time() - start < 3
     assert len(child.data) == Limits().artefact
     assert [one.kind for one in child.problems] == ["truncated"]
 

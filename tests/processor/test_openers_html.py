@@ -6,6 +6,7 @@ from time import process_time
 
 import pytest
 from fixtures.built_mail import mail, report, source
+from fixtures.clock import untraced
 
 from tqimap_processor.openers import open_artefact
 from tqimap_processor.openers.html import open_html
@@ -244,6 +245,7 @@ HOSTILE = {
 def test_hostile_page_is_read_quickly(name: str) -> None:
     """A page made to exhaust a parser takes less than 3 CPU seconds and keeps its link."""
     start = process_time()
-    spans = open_html(source(HOSTILE[name])).spans
-    assert process_time() - start < 10
+    with untraced():
+        spans = open_html(source(HOSTILE[name])).spans
+    assert process_time() - start < 3
     assert ("a@href", "http://a.com/") in [(one.where, one.text) for one in spans]
