@@ -157,6 +157,21 @@ def test_mailboxes_from_the_environment(tmp_path: Path, monkeypatch: pytest.Monk
     assert (mailbox.name, mailbox.server, mailbox.folder) == ("abuse", "imap.test", "INBOX")
 
 
+def test_lists_and_sections_from_the_environment(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A section and a list are JSON there; a key beats its section, and both the file's keys."""
+    write(tmp_path, '[worker]\nqueue = "file"\njob_timeout = 77\nretries = [9]\n')
+    monkeypatch.setenv("TQIMAP_WORKER", '{"queue": "section", "raw_days": 3, "retries": [8]}')
+    monkeypatch.setenv("tqimap_worker__RETRIES", "[1, 2]")
+    worker = settings.load(tmp_path).worker
+    assert (worker.queue, worker.job_timeout, worker.raw_days) == ("section", 77, 3)
+    assert list(worker.retries) == [1, 2]
+    monkeypatch.setenv("TQIMAP_WORKER__RETRIES", "1, 2")
+    with pytest.raises(SettingsError, match=r"retries: must be JSON outside tqimap\.toml"):
+        settings.load(tmp_path)
+
+
 def test_secrets_are_hidden_in_the_log(
     tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
