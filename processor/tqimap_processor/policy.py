@@ -105,7 +105,8 @@ def host_of(kind: str, value: str) -> str:
     if kind != "URL":
         return ""
     try:
-        return (urlsplit(value).hostname or "").lower()
+        # without a scheme the host would be taken for a path
+        return (urlsplit(value if "://" in value else f"//{value}").hostname or "").lower()
     except ValueError:
         return ""
 
