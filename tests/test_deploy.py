@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import argparse
 import configparser
 import re
 import shlex
@@ -13,7 +12,7 @@ import pytest
 
 import tqimap_fetcher.cli
 import tqimap_processor.cli
-from tqimap_processor import dashboard
+from tqimap_processor import admin
 from tqimap_shared.settings import Worker
 
 
@@ -26,16 +25,10 @@ STARTING = [ROOT / "Procfile", ROOT / "deploy/crontab", *UNITS]
 PROGRAM = re.compile(r"(?<![\w-])(tqIMAP|tqimap-worker|tqimap-admin dashboard)( -[^;\n]*)")
 
 
-def _admin() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser()
-    dashboard.arguments(parser)
-    return parser
-
-
 PARSERS = {
-    "tqIMAP": tqimap_fetcher.cli.parser,
-    "tqimap-worker": tqimap_processor.cli.parser,
-    "tqimap-admin dashboard": _admin,
+    "tqIMAP": tqimap_fetcher.cli.parser(),
+    "tqimap-worker": tqimap_processor.cli.parser(),
+    "tqimap-admin dashboard": admin.parser_of("dashboard"),
 }
 
 
@@ -54,7 +47,7 @@ def test_what_is_started_parses(path: Path) -> None:
     found = list(commands(path))
     assert len(found) == {"Procfile": 3, "tqimap-fetch.timer": 0}.get(path.name, 1)
     for program, options in found:
-        parsed = PARSERS[program]().parse_args(options)
+        parsed = PARSERS[program].parse_args(options)
         assert str(parsed.config)
 
 

@@ -13,7 +13,7 @@ import os
 import sys
 from typing import TYPE_CHECKING
 
-from tqimap_shared import __version__, log
+from tqimap_shared import __version__, log, program
 from tqimap_shared.errors import StopProcess, TqimapError
 
 
@@ -40,15 +40,13 @@ def main(arguments: Sequence[str] | None = None) -> int:
     given = list(sys.argv[1:] if arguments is None else arguments)
     command = _parser().parse_args(given[:1]).command
     try:
-        module = importlib.import_module(f"tqimap_processor.{command}")
-        parser = argparse.ArgumentParser(
-            prog=f"{PROGRAM} {command}", description=module.__doc__, allow_abbrev=False
-        )
-        module.arguments(parser)
+        parser = parser_of(command)
         options = parser.parse_args(given[1:])
         log.configure(PROGRAM)
-        status = int(module.run(options))
+        status = int(options.run(options))
         sys.stdout.flush()
+    except argparse.ArgumentError as error:
+        parser.error(str(error))
     except TqimapError as error:
         return _complain(str(error), error.status)
     except ImportError as error:
@@ -65,6 +63,18 @@ def main(arguments: Sequence[str] | None = None) -> int:
         logger.exception("Unexpected fault")
         return _complain("unexpected fault; the log has the details.", TqimapError.status)
     return status
+
+
+def parser_of(command: str) -> argparse.ArgumentParser:
+    """Return the parser of a command's options. Raises ImportError if a library is not there."""
+    module = importlib.import_module(f"tqimap_processor.{command}")
+    parser = argparse.ArgumentParser(
+        prog=f"{PROGRAM} {command}", description=module.__doc__, allow_abbrev=False
+    )
+    module.arguments(parser)
+    program.add_config(parser)
+    parser.set_defaults(run=module.run)
+    return parser
 
 
 def _parser() -> argparse.ArgumentParser:

@@ -102,8 +102,6 @@ def main(arguments: Sequence[str] | None = None) -> int:
 def load(options: argparse.Namespace) -> Settings:
     """Read the settings of the directory of -c, with -f and --files over them."""
     directory: Path = options.config
-    if not directory.is_dir():
-        raise SettingsError(f"config directory {directory}", "is not a directory.")
     settings = settings_module.load(directory)
     files = settings.files.overridden(root=options.root, name=options.files)
     files.check()

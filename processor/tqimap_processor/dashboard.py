@@ -12,7 +12,6 @@ from __future__ import annotations
 import hmac
 import ipaddress
 import sys
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import rq.serializers
@@ -37,9 +36,6 @@ CHALLENGE = {"WWW-Authenticate": 'Basic realm="tqimap"'}
 
 def arguments(parser: argparse.ArgumentParser) -> None:
     """Add the options of `dashboard` to *parser*."""
-    parser.add_argument(
-        "-c", "--config", type=Path, default=Path(), help="directory of tqimap.toml (default: here)"
-    )
     parser.add_argument("--port", type=int, help="port to listen on; dashboard.port by default")
 
 

@@ -6,7 +6,6 @@ shape for scripts.
 
 from __future__ import annotations
 
-import argparse
 import json
 import sys
 from pathlib import Path
@@ -15,10 +14,10 @@ from typing import TYPE_CHECKING, Any
 from tqimap_processor import outline
 from tqimap_processor.contain import examiner
 from tqimap_shared import settings
-from tqimap_shared.errors import TqimapError
 
 
 if TYPE_CHECKING:
+    import argparse
     from collections.abc import Callable
 
     from tqimap_processor.artefact import Artefact
@@ -31,13 +30,6 @@ STDIN = "-"
 def arguments(parser: argparse.ArgumentParser) -> None:
     """Add the options of `explain` to *parser*."""
     parser.add_argument("--json", action="store_true", help="one JSON line a mail")
-    parser.add_argument(
-        "-c",
-        "--config",
-        type=Path,
-        default=Path(),
-        help="directory of tqimap.toml, for its limits and lists (default: here)",
-    )
     parser.add_argument("files", nargs="+", metavar="FILE", help="a mail; - reads standard input")
 
 
@@ -111,17 +103,3 @@ def _finding(one: Decision) -> dict[str, Any]:
             for place in one.found
         ],
     }
-
-
-def _main() -> int:
-    parser = argparse.ArgumentParser(prog="tqimap-admin explain", description=__doc__)
-    arguments(parser)
-    try:
-        return run(parser.parse_args())
-    except TqimapError as error:
-        sys.stderr.write(f"{error}\n")
-        return error.status
-
-
-if __name__ == "__main__":
-    sys.exit(_main())

@@ -13,7 +13,6 @@ from collections import Counter
 from contextlib import ExitStack
 from datetime import date
 from functools import partial
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from rich.console import Console
@@ -49,13 +48,10 @@ def arguments(parser: argparse.ArgumentParser) -> None:
     add("--until", type=_day, metavar="DAY", help="mails fetched, or dated, on DAY or earlier")
     add("--dry-run", action="store_true", help="only print what would change in ThreatQ")
     add("--json", action="store_true", help="one JSON line a mail")
-    add(
-        "-c", "--config", type=Path, default=Path(), help="directory of tqimap.toml (default: here)"
-    )
 
 
 def run(options: argparse.Namespace) -> int:
-    """Replay, or say what it would do. Raises Never if no option says which mails are meant."""
+    """Replay, or say what it would do. Raises ArgumentError if no option says for which mails."""
     query = Query(
         shas=tuple(options.shas),
         message_id=options.message_id,
@@ -64,7 +60,8 @@ def run(options: argparse.Namespace) -> int:
         until=options.until,
     )
     if query.empty:
-        raise Never("replay", "say which mails: SHA, --message-id, --from, --since or --until.")
+        sentence = "say which mails: SHA, --message-id, --from, --since or --until"
+        raise argparse.ArgumentError(None, sentence)
     desk = Desk.of(settings.load(options.config))
     chosen = select(query, ledger=desk.ledger, records=desk.records, settings=desk.settings)
     act: Callable[[Desk, Client, Mail], dict[str, Any]] = _replayed

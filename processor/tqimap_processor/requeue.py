@@ -7,7 +7,6 @@ the same time does no harm.
 from __future__ import annotations
 
 import sys
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 from tqimap_shared import queue, settings, store
@@ -27,9 +26,6 @@ def arguments(parser: argparse.ArgumentParser) -> None:
     which.add_argument("--all", action="store_true", help="every failed mail")
     which.add_argument(
         "shas", nargs="*", default=[], metavar="SHA", help="the first characters of a mail's sha256"
-    )
-    parser.add_argument(
-        "-c", "--config", type=Path, default=Path(), help="directory of tqimap.toml (default: here)"
     )
 
 

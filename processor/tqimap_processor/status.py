@@ -9,7 +9,6 @@ import json
 import sys
 from dataclasses import asdict
 from datetime import UTC, datetime
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from rich.console import Console
@@ -33,9 +32,6 @@ SHOWN = 20  # failed mails in the table; --json has all
 def arguments(parser: argparse.ArgumentParser) -> None:
     """Add the options of `status` to *parser*."""
     parser.add_argument("--json", action="store_true", help="one JSON line")
-    parser.add_argument(
-        "-c", "--config", type=Path, default=Path(), help="directory of tqimap.toml (default: here)"
-    )
 
 
 def run(options: argparse.Namespace) -> int:

@@ -40,9 +40,6 @@ def arguments(parser: argparse.ArgumentParser) -> None:
         metavar="PATH",
         help="a mail, a Maildir, an mbox, a directory",
     )
-    parser.add_argument(
-        "-c", "--config", type=Path, default=Path(), help="directory of tqimap.toml (default: here)"
-    )
 
 
 def run(options: argparse.Namespace) -> int:

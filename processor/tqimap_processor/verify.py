@@ -9,7 +9,6 @@ import json
 import sys
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from rich.console import Console
@@ -54,9 +53,6 @@ def arguments(parser: argparse.ArgumentParser) -> None:
         metavar="N",
         help="compare what became done in the last N days with ThreatQ (default: worker.raw_days, "
         "as what is older cannot be processed again)",
-    )
-    parser.add_argument(
-        "-c", "--config", type=Path, default=Path(), help="directory of tqimap.toml (default: here)"
     )
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sys
 from dataclasses import dataclass
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from tqimap_shared import log
@@ -11,10 +12,18 @@ from tqimap_shared.errors import TqimapError
 
 
 if TYPE_CHECKING:
+    import argparse
     import logging
     from collections.abc import Callable
 
 INTERRUPTED = 130
+
+
+def add_config(parser: argparse.ArgumentParser) -> None:
+    """Add the option of an operator's command that says where the settings are."""
+    parser.add_argument(
+        "-c", "--config", type=Path, default=Path(), help="directory of tqimap.toml (default: here)"
+    )
 
 
 @dataclass(frozen=True, slots=True)

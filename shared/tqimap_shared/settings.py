@@ -20,7 +20,7 @@ from urllib.parse import unquote, urlsplit
 from pydantic import BaseModel, ConfigDict, Field, SecretStr, ValidationError
 
 from tqimap_shared import log
-from tqimap_shared.errors import SettingsError
+from tqimap_shared.errors import NotWritable, SettingsError
 from tqimap_shared.mailbox import Mailbox
 from tqimap_shared.sections import (
     DEFAULT_REDIS,
@@ -100,8 +100,11 @@ def _secret(path: Path) -> str:
 def load(directory: Path) -> Settings:
     """Read the settings of the configuration *directory*; its tqimap.toml may be missing.
 
-    Raises SettingsError, whose sentence names every fault. Hides all secrets from the log.
+    Raises NotWritable without the directory, and SettingsError, whose sentence names every fault.
+    Hides all secrets from the log.
     """
+    if not directory.is_dir():
+        raise NotWritable(f"config directory {directory}", "is not there; see -c.")
     path = directory / FILE_NAME
     faults = _unknown()
     secrets = {one.name: _secret(one) for one in _secret_files()}

@@ -125,6 +125,19 @@ def test_requeue_needs_to_know_what(capsys: pytest.CaptureFixture[str]) -> None:
     assert "--all" in capsys.readouterr().err
 
 
+@pytest.mark.parametrize("command", ["status", "explain nothing.eml", "doctor"])
+def test_a_mistyped_directory_is_named(tmp_path: Path, command: str) -> None:
+    """Defaults do not stand in for a configuration directory that is not there."""
+    done = subprocess.run(
+        [sys.executable, "-m", "tqimap_processor.admin", *command.split(), "-c", tmp_path / "no"],
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 73
+    assert f"config directory {tmp_path / 'no'}: is not there" in done.stdout + done.stderr
+
+
 @pytest.mark.redis
 @pytest.mark.parametrize("command", ["status", "requeue --all", "dashboard"])
 def test_redis_away_is_one_line_and_75(

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import argparse
 import io
 import json
 import subprocess
@@ -13,7 +12,7 @@ import pytest
 from fixtures import zygote
 from fixtures.built_mail import mail, mixed, part, zipped
 
-from tqimap_processor import explain
+from tqimap_processor import admin, explain
 
 
 if TYPE_CHECKING:
@@ -26,10 +25,8 @@ RAW = mixed(
 
 
 def _run(*words: str) -> int:
-    parser = argparse.ArgumentParser()
-    explain.arguments(parser)
     with zygote.instead():
-        return explain.run(parser.parse_args(words))
+        return explain.run(admin.parser_of("explain").parse_args(words))
 
 
 @pytest.fixture
@@ -132,7 +129,7 @@ def test_table_is_safe_for_a_terminal(eml: Path, capsys: pytest.CaptureFixture[s
 
 def test_module_runs_as_a_program(eml: Path) -> None:
     """The whole of it works in a process of its own, and bad settings are one clear line."""
-    command = [sys.executable, "-m", "tqimap_processor.explain", "--json", str(eml)]
+    command = [sys.executable, "-m", "tqimap_processor.admin", "explain", "--json", str(eml)]
     done = subprocess.run(command, cwd=eml.parent, capture_output=True, check=True)
     assert json.loads(done.stdout)["message"]["size"] == len(RAW)
     config = eml.parent / "tqimap.toml"

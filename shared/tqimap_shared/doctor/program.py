@@ -8,18 +8,17 @@ import logging
 import sys
 from dataclasses import asdict
 from importlib.metadata import entry_points
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 from tqimap_shared import doctor, log, settings, store
 from tqimap_shared.doctor import library, stores
 from tqimap_shared.doctor.link import Patient, Said, walk
-from tqimap_shared.errors import NotWritable
-from tqimap_shared.program import Program
+from tqimap_shared.program import Program, add_config
 
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
+    from pathlib import Path
 
     from tqimap_shared.doctor.link import Link
 
@@ -30,6 +29,7 @@ PROGRAM = "tqimap-doctor"
 def main(arguments_given: Sequence[str] | None = None) -> int:
     """Run the program; return its exit status."""
     parser = argparse.ArgumentParser(prog=PROGRAM, description=doctor.__doc__, allow_abbrev=False)
+    add_config(parser)
     arguments(parser)
     options = parser.parse_args(arguments_given)
     program = Program(PROGRAM, logging.getLogger(PROGRAM), log.STDOUT)
@@ -39,9 +39,6 @@ def main(arguments_given: Sequence[str] | None = None) -> int:
 def arguments(parser: argparse.ArgumentParser) -> None:
     """Add the options to *parser*."""
     parser.add_argument("--json", action="store_true", help="one JSON line")
-    parser.add_argument(
-        "-c", "--config", type=Path, default=Path(), help="directory of tqimap.toml (default: here)"
-    )
 
 
 def run(options: argparse.Namespace) -> int:
@@ -71,8 +68,6 @@ def links(directory: Path) -> Iterator[Link]:
 
     def load() -> Said:
         path = directory / settings.FILE_NAME
-        if not directory.is_dir():
-            raise NotWritable(f"config directory {directory}", "is not there; see -c.")
         loaded.append(settings.load(directory))
         if not path.exists():
             return Said(f"{path} is not there; environment and defaults serve.", warns=True)
