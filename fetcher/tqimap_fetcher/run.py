@@ -173,4 +173,9 @@ def _note(
 
 
 def _listed(facts: dict[str, Any]) -> str:
-    return ", ".join(f"{name} {fact}" for name, fact in facts.items())
+    """Return *facts* for the log, without what there is none of."""
+    return ", ".join(
+        f"{name} {' '.join(map(str, fact)) if isinstance(fact, tuple) else fact}"
+        for name, fact in facts.items()
+        if fact not in (None, ())
+    )

@@ -240,7 +240,10 @@ def run(
     anew. In a burst it raises TryLater then.
     """
     for name in ("rq.worker", "rq.scheduler", "rq.job"):
-        logging.getLogger(name).setLevel(logging.NOTSET)  # rq sets INFO: -v decides here
+        # rq sets INFO, and says three times of each mail what `attempt` says once
+        chatty = LOG.isEnabledFor(logging.DEBUG)
+        logging.getLogger(name).setLevel(logging.NOTSET if chatty else logging.WARNING)
+    LOG.info("worker %s: works on queue %s", slot.name, settings.worker.queue)
     jobs.prepare(settings)
     attempt.configure(settings, client, owner=slot.name)
     # what is there by now is kept out of the collector's way, or each horse would copy it

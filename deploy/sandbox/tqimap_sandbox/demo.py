@@ -20,7 +20,7 @@ from urllib.parse import urlsplit
 
 import tomli_w
 from rich.console import Console
-from rich.table import Table
+from rich.table import Column, Table
 
 from tqimap_sandbox import arrival, part
 from tqimap_shared.settings import CONNECTOR, FILE_NAME
@@ -32,6 +32,7 @@ if TYPE_CHECKING:
 MAIL_USER = "intel@soc.example"
 PROXY_USER = "demo"
 PROGRAM_SECONDS = 300
+TITLE = "What arrived in ThreatQ"
 
 
 def arguments(parser: argparse.ArgumentParser) -> None:
@@ -183,7 +184,7 @@ def _tell(
 ) -> int:
     came, mails = threatq.arrival(), arrival.manifest()["mail"]
     faults = came.faults()
-    table = Table("type", "value", "status", title="What arrived in ThreatQ")
+    table = Table("type", Column("value", overflow="fold"), "status", title=TITLE)
     for (kind, value), status in sorted(came.indicators.items()):
         table.add_row(kind, value, status)
     console.print(table)
