@@ -1,8 +1,8 @@
 """Say whether a mail may be parsed at all, and read its envelope: who, to whom, when, what about.
 
-mail-parser reads addresses and dates, because it recovers more of them from malformed headers than
-the standard library does. It gets the header fields only, parsed once by the standard library: on
-bodies it is slow, and a hostile one makes it raise.
+mail-parser's functions read addresses and dates, because they recover more of them from malformed
+headers than the standard library does. Its parser as a whole does not get to see a mail: it reads
+a lot that nobody asks for, on bodies it is slow, and a hostile one makes it raise.
 """
 
 from __future__ import annotations
@@ -10,11 +10,11 @@ from __future__ import annotations
 import hashlib
 import re
 from datetime import UTC, datetime
-from email.message import Message as StdlibMessage
 from email.utils import getaddresses, parsedate_to_datetime
 from typing import TYPE_CHECKING
 
-import mailparser
+from mailparser.dates import parse_mail_date
+from mailparser.utils import get_addresses
 
 from tqimap_processor import mime
 from tqimap_processor.artefact import Problem
@@ -27,7 +27,9 @@ if TYPE_CHECKING:
 
 OVER_LIMIT = "over-limit"
 RECIPIENTS = ("to", "cc", "bcc", "delivered-to", "x-original-to", "envelope-to")
-_WANTED = frozenset({*RECIPIENTS, "from", "sender", "reply-to", "date", "message-id"})
+# fields that mail-parser takes for addresses; of the others the standard library recovers more
+_LISTS = frozenset({"from", "to", "cc", "bcc", "delivered-to"})
+_RAISED = (AttributeError, TypeError, ValueError, LookupError)  # by either on hostile fields
 _HEADER_ENDS = (b"\r\n\r\n", b"\n\r\n", b"\n\n", b"\r\n\n", b"\r\r")
 _BLANK_LINE = re.compile(rb"\n(?=\r?\n)")
 _BOUNDARY = re.compile(rb"(?i)boundary\*?(?:0\*?)?[ \t]*=")
@@ -99,48 +101,41 @@ def envelope(raw: bytes, limits: Limits) -> Message:
     if _over_in_header(head, limits):
         return Message(digest, len(raw))
     root = mime.parse(head, limits.part_field_bytes)
-    reader = _Reader(root)
     return Message(
         digest,
         len(raw),
         message_id=root.field("message-id"),
         subject=root.field("subject"),
-        sender=next(iter(reader.addresses("from") or reader.addresses("sender")), ""),
+        sender=next(iter(_addresses(root, "from") or _addresses(root, "sender")), ""),
         recipients=tuple(
-            dict.fromkeys(address for name in RECIPIENTS for address in reader.addresses(name))
+            dict.fromkeys(address for name in RECIPIENTS for address in _addresses(root, name))
         ),
-        date=reader.date(),
+        date=_date(root),
     )
 
 
-class _Reader:
-    """mail-parser over the fields of a header block, and the standard library where it raises."""
+def _addresses(root: mime.Part, name: str) -> list[str]:
+    """Return the bare addresses of all fields *name*, in order."""
+    values = (mime.printable(value) for value in root.get_all(name, []))
+    pairs = (pair for value in values for pair in _pairs(name, value))
+    return [address for _, address in pairs if "@" in address]
 
-    def __init__(self, root: mime.Part) -> None:
-        self._fields = StdlibMessage()
-        for name, value in root.items():
-            if name.lower() in _WANTED:
-                self._fields[name] = mime.printable(value)
-        try:
-            self._parsed = mailparser.MailParser(self._fields)
-        except (AttributeError, TypeError, ValueError, LookupError):
-            self._parsed = None
 
-    def addresses(self, name: str) -> list[str]:
-        """Return the bare addresses of all fields *name*, in order."""
+def _pairs(name: str, value: str) -> list[tuple[str, str]]:
+    if name in _LISTS:
         try:
-            pairs = getattr(self._parsed, name.replace("-", "_"))
-        except (AttributeError, TypeError, ValueError, LookupError):
-            pairs = None
-        if not isinstance(pairs, list):
-            pairs = getaddresses([str(value) for value in self._fields.get_all(name, [])])
-        return [pair[1] for pair in pairs if len(pair) == 2 and "@" in pair[1]]
+            found: list[tuple[str, str]] = get_addresses(value)
+        except _RAISED:
+            return getaddresses([value])
+        return found
+    return getaddresses([value])
 
-    def date(self) -> datetime | None:
-        """Return the date in UTC, if there is one that can be read."""
-        try:
-            date = self._parsed.date if self._parsed else None
-            date = date or parsedate_to_datetime(str(self._fields["date"]))
-        except (AttributeError, TypeError, ValueError, LookupError, OverflowError):
-            return None
-        return date.replace(tzinfo=UTC) if date.tzinfo is None else date.astimezone(UTC)
+
+def _date(root: mime.Part) -> datetime | None:
+    """Return the date in UTC, if there is one that can be read."""
+    value = mime.printable(root.get("date", ""))
+    try:
+        date = parse_mail_date(value).value or parsedate_to_datetime(value)
+    except (*_RAISED, OverflowError):
+        return None
+    return date.replace(tzinfo=UTC) if date.tzinfo is None else date.astimezone(UTC)

@@ -13,8 +13,8 @@ import quopri
 import re
 from dataclasses import dataclass
 from email._policybase import Compat32
+from email.feedparser import FeedParser
 from email.message import Message
-from email.parser import BytesParser
 from string import ascii_letters, digits
 from typing import TYPE_CHECKING, Any
 
@@ -132,7 +132,9 @@ def parse(raw: bytes, field_bytes: int) -> Part:
     """Parse *raw* into a tree of parts. The caller has checked the limits before."""
     cutting: Any = _Policy  # typeshed knows no settings but the standard library's
     policy: Policy[Message] = cutting(field_bytes=field_bytes)
-    root = BytesParser(Part, policy=policy).parsebytes(raw)
+    parser = FeedParser(Part, policy=policy)
+    parser.feed(raw.decode("ascii", "surrogateescape"))
+    root = parser.close()
     assert isinstance(root, Part)
     return root
 

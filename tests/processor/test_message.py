@@ -33,6 +33,13 @@ def test_envelope_reads_addresses_subject_and_date() -> None:
     assert message.size == len(raw)
 
 
+def test_envelope_reads_every_field_of_a_name() -> None:
+    """Recipients are taken from all fields To and Cc: a mail that was sent again has several."""
+    raw = b"To: Ann <ann@our-place.net>\r\nCc: (\r\nTo: bob@our-place.net\r\nCc: e@f.org\r\n\r\nx"
+    message = envelope(raw, LIMITS)
+    assert message.recipients == ("ann@our-place.net", "bob@our-place.net", "e@f.org")
+
+
 @pytest.mark.parametrize(
     "raw",
     [

@@ -16,7 +16,10 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
 
-_OBJECT = re.compile(rb"(?<!\d)(\d{1,10})\s{1,20}\d{1,5}\s{1,20}obj\b")
+# a search for letters takes a twentieth of one for digits, so what stands before is looked at then
+_OBJECT = re.compile(rb"obj\b(?<!endobj)")
+_NUMBERS = re.compile(rb"(?<!\d)(\d{1,10})\s{1,20}\d{1,5}\s{1,20}\Z")
+_NUMBERED = 55  # bytes that the numbers take at most
 _BODY = 65_536  # bytes of an object that are looked at
 _DRAW = re.compile(rb"/([^\s/<>\[\](){}%]{1,127})\s+Do\b")
 _NAMED = re.compile(rb"/([^\s/<>\[\](){}%]{1,127})\s{1,20}(\d{1,10})\s{1,20}\d{1,5}\s{1,20}R\b")
@@ -41,13 +44,21 @@ class Form:
     size: int
 
 
+def objects(data: bytes, start: int, end: int) -> Iterator[tuple[int, int]]:
+    """Yield the number of each object in that part of *data*, and where its content begins."""
+    for hit in _OBJECT.finditer(data, start, end):
+        first = max(start, hit.start() - _NUMBERED)
+        if numbers := _NUMBERS.search(data, first, hit.start()):
+            yield int(numbers[1]), hit.end()
+
+
 class Objects:
     """The objects of one PDF, by number, wherever they stand."""
 
     def __init__(self, data: bytes) -> None:
         self.forms: dict[int, Form] = {}
         self._data = data
-        self._places = {int(hit[1]): hit.end() for hit in _OBJECT.finditer(data)}
+        self._places = dict(objects(data, 0, len(data)))
         self._anywhere: dict[bytes, frozenset[int]] = {}
         self._packed: dict[int, tuple[bytes, int, int]] = {}
 

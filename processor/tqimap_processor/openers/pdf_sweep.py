@@ -14,7 +14,7 @@ from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
 from tqimap_processor import charset
-from tqimap_processor.openers.pdf_forms import Form, Objects
+from tqimap_processor.openers.pdf_forms import Form, Objects, objects
 
 
 if TYPE_CHECKING:
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from tqimap_shared.settings import Limits
 
 
-_STREAM = re.compile(rb"(?<!end)stream\r?\n")
+_STREAM = re.compile(rb"stream(?<!endstream)\r?\n")  # letters first: they are found fast
 _END = b"endstream"
 _DICTIONARY = 4096  # bytes before a stream in which its dictionary is looked for
 _STEP = 65_536
@@ -44,7 +44,6 @@ _VALUE = re.compile(
 _REFERENCE = re.compile(
     rb"/(" + _URI + rb"|" + _JS + rb")\s{1,20}(\d{1,10})\s{1,20}\d{1,5}\s{1,20}R\b"
 )
-_OBJECT = re.compile(rb"(?<!\d)(\d{1,10})\s{1,20}\d{1,5}\s{1,20}obj\b")
 _STRING = re.compile(rb"\s{0,20}(" + _BALANCED + rb"|<[0-9A-Fa-f\s]{2,65536}>)", re.DOTALL)
 _ACTIVE = re.compile(rb"/(Launch|JavaScript|JS|SubmitForm|ImportData|RichMedia)(?![A-Za-z])")
 _ESCAPES = {b"n": b"\n", b"r": b"\r", b"t": b"\t", b"b": b"\b", b"f": b"\f"}
@@ -103,13 +102,13 @@ def _streams(data: bytes, limits: Limits) -> Iterator[Form]:
     while hit := _STREAM.search(data, position):
         end = data.find(_END, hit.end())
         end = len(data) if end < 0 else end
-        before = data[max(position, hit.start() - _DICTIONARY) : hit.start()]
-        owners = list(_OBJECT.finditer(before))
-        head = before[owners[-1].end() :] if owners else before
+        first = max(position, hit.start() - _DICTIONARY)
+        number, first = [(-1, first), *objects(data, first, hit.start())][-1]
+        head = data[first : hit.start()]
         position = end
         if not _DULL.search(head):
             content, size = _unpacked(_bare(data[hit.end() : end], head, limits), limits)
-            yield Form(int(owners[-1][1]) if owners else -1, head, content, size)
+            yield Form(number, head, content, size)
 
 
 def _bare(packed: bytes, head: bytes, limits: Limits) -> bytes:
