@@ -69,6 +69,17 @@ HOSTILE = [
     "a." * 1500 + " ",
     "SRS0=a=b=",
     "ex\u0430mple.com ",
+    "HKLM/SOFTWARE/",
+    "HKEY_USERS/a b/",
+    "a . com . ",
+    "mutex a_bc ",
+    "mac: 0123456789ab ",
+    "autonomous system (as) 1 ",
+    "http://a.b/c;sh",
+    "http://a.b/http://",
+    "version 1.2.3.4, ",
+    "1.2.3.4 and ",
+    "\\Device\\Mup\\a ",
 ]
 SMALL, LARGE = 10_000, 40_000
 # a quadratic passage shows as 2; the slack is for a busy machine

@@ -61,7 +61,10 @@ _CARET = re.compile(rb"\^\.(?<=[\w\xff]\^\.)(?=[\w\xff])")
 _BACKSLASH = re.compile(rb"\\\.(?<=[\w\xff]\\\.)(?=[\w\xff-]++(?!\\(?!\.)))")
 _PATH_BEFORE = re.compile(rb"(?:\\(?!\.)|%)[^\s\"'<>(]*$")
 _ESCAPED_SLASH = re.compile(rb"\\/(?<=[\w\xff.?=&%/:-]\\/)")
-_ENTITY = re.compile(rb"&#(?:0{0,5}(46|47|58|64)|[xX]0{0,4}(2[eEfF]|3[aA]|40));")
+_ENTITY = re.compile(
+    rb"&(?:#(?:0{0,5}(46|47|58|64)|[xX]0{0,4}(2[eEfF]|3[aA]|40))|(period|sol|colon|commat));"
+)
+_ENTITIES = {b"period": ".", b"sol": "/", b"colon": ":", b"commat": "@"}
 
 
 def find(text: str, image: bytes) -> list[Edit]:
@@ -153,6 +156,10 @@ def _backslashed(image: bytes) -> list[Edit]:
 
 def _entities(image: bytes) -> list[Edit]:
     return [
-        (match.start(), match.end(), chr(int(match[1]) if match[1] else int(match[2], 16)))
+        (match.start(), match.end(), _ENTITIES.get(match[3]) or _char(match[1], match[2]))
         for match in _ENTITY.finditer(image)
     ]
+
+
+def _char(decimal: bytes | None, hexadecimal: bytes) -> str:
+    return chr(int(decimal) if decimal else int(hexadecimal, 16))

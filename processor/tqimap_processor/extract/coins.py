@@ -57,6 +57,9 @@ def find(image: Image, start: int, end: int) -> Raw | None:
     fits = size <= _MAX_SHORT or size in _SIZES or image.bytes[start] in _FIRST
     if not fits or size > _LONGEST or not (coin := _coin(word := image.bytes[start:end].decode())):
         return None
+    if word[0] in "BL":
+        # Bech32 has one case, the lower one by convention
+        word = word.lower() if word[:3].lower() in _PREFIXES and size > _MAX_SHORT else word
     return STRING, word, start, end, frozenset({"coin-" + coin.lower()}), (("Coin", coin),)
 
 

@@ -43,7 +43,7 @@ def unwrap(url: str) -> tuple[str, str] | None:
     if mark and (found := _parameter(query)):
         return found
     path = _IN_PATH.search(url, 8)
-    return _pair(_absolute(unquote(path[1])), path[1]) if path and "%" in path[1] else None
+    return _pair(_absolute(unquote(path[1])), path[1]) if path else None
 
 
 def _pair(target: str | None, written: str) -> tuple[str, str] | None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING
 
-from tqimap_processor.extract.finding import MUTEX, SERIAL, USER_AGENT, Hit
+from tqimap_processor.extract.finding import MAC, MUTEX, SERIAL, USER_AGENT, Hit
 
 
 if TYPE_CHECKING:
@@ -23,15 +23,22 @@ _AGENT = re.compile(
 _MOZILLA = re.compile(r"Mozilla/\d\.\d[A-Za-z0-9()/;:.,_+@\[\] -]*+")
 _MAX_AGENT = 412
 _MUTEX = re.compile(
-    r"(?:es|ex)?(?:[ _-]?(?:name|object))?[\"']?[ \t]{0,4}"
-    r"(?:[:=][ \t]{0,4}|(?=[\"\u201c'`]|(?:Global|Local)\\))"
+    r"(?:es|ex)?(?:[ :_-]?(?:name|object)d?| called)?[\"']?[ \t]{0,4}"
+    # a word that mixes letters with digits or low lines is a name without quotes too
+    r"(?:[:=|][ \t]{0,4}|(?=[\"\u201c'`]|(?:Global|Local)\\)"
+    r"|(?=[A-Za-z]\w{0,40}(?:[a-z]\d|\d[A-Za-z]|_)\w{2}))"
     r"[\"\u201c'`]?"
-    r"((?:(?:Global|Local)\\{1,2})?[\w{}().$#!@&+-]{4,128})"
+    r"((?:Global|Local)\\{1,2}[\w{}().$#!@&+-]{1,128}|[\w{}().$#!@&+-]{4,128})"
 )
 _SERIAL = re.compile(
     r"(?: ?(?i:number|no\.?|#))?[\"']?[ \t]{0,4}[:=]?[ \t]{0,4}(?:0x)?"
     r"((?:[0-9A-Fa-f]{2}[: ]){7,19}[0-9A-Fa-f]{2}|[0-9A-Fa-f]{16,40})(?![0-9A-Za-z])"
 )
+_BARE_MAC = re.compile(
+    rb"(?:[ _-]?addr(?:ess)?)?[\"']?[ \t]?[:=][ \t]?[\"']?([0-9a-f]{12})(?![\w\xff-])"
+)
+# as long as an MD5: such a run is weighed among the hashes
+_DIGEST = 32
 
 
 def find(text: str, image: Image) -> Iterator[Hit]:
@@ -50,9 +57,14 @@ def find(text: str, image: Image) -> Iterator[Hit]:
             yield Hit(MUTEX, value, match.start(1), match.start(1) + len(written), _LABELLED)
     for at in _places(lower, b"serial"):
         match = _SERIAL.match(text, at + 6)
-        if match and len(re.sub("[: ]", "", match[1])) != 32:
+        if match and len(match[1]) != _DIGEST:
             value = re.sub("[: ]", "", match[1]).lower()
             yield Hit(SERIAL, value, *match.span(1), _LABELLED)
+    for at in _places(lower, b"mac"):
+        if bare := _BARE_MAC.match(lower, at + 3):
+            digits = bare[1].decode()
+            value = ":".join(digits[pair : pair + 2] for pair in range(0, 12, 2))
+            yield Hit(MAC, value, *bare.span(1), _LABELLED)
 
 
 def _browsers(text: str, image: bytes) -> Iterator[Hit]:

@@ -8,16 +8,14 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING
 
-from tqimap_processor.extract import hosts, urls
+from tqimap_processor.extract import hosts, prose, urls
 from tqimap_processor.extract.addresses import IPV4, ipv4_flags, is_ipv4, mac
 from tqimap_processor.extract.finding import CIDR, EMAIL, FILENAME, FQDN, IP, MAC, NO_FLAGS, Hit
 from tqimap_processor.extract.tlds import (
     BOTH_TLDS,
     CLASSIC,
     FILE_TLDS,
-    METHODS,
     TLDS,
-    UNLIKELY,
     words,
 )
 
@@ -52,32 +50,12 @@ EXTENSIONS = words("""
     mp3 mp4 avi mov wav pem cer crt key p12 pfx der pdb chm swf application appref-ms
     settingcontent-ms library-ms search-ms iqy slk job ps pcap evtx etl dmp sqlite old bak
 """)
-# receivers of method calls and attributes in code: always, and before a method's name
-CODE = words("""
-    self this document window console module exports math java javax util utils obj process
-""")
-_MAYBE_CODE = words("""
-    os sys app object string require system event node item data args result response request config
-    ctx array json date element el e i x user form forms file df np pd db conn socket client server
-    order items
-""")
-# what a style sheet begins with: no name of a method behind it makes a domain
-_ELEMENTS = words("""
-    a body button div footer form h1 h2 h3 h4 h5 header img input label li main nav ol option p
-    section select span table tbody td textarea th thead tr ul
-""")
-# the name of a package is a domain's, backwards
-_BACKWARDS = words("com org net")
-# first labels that need a second look, if the last one is no plain one
-SUSPECT = CODE | _ELEMENTS | _BACKWARDS
 # sources that are called so whatever they are about
 _SOURCES = words("main lib mod index test tests setup app utils config build script")
-# products whose name is a domain's
-_PRODUCTS = words("asp.net ado.net vb.net")
-PLAIN_TLDS = words("com net org ru info biz cn de fr eu top xyz")
 # what stands behind the @ of a Message-ID, never of a mailbox
 NO_MAILBOX = words("mail.gmail.com mx.google.com")
-_ABBREVIATIONS = words("e.g i.e u.s u.k a.m p.m e.u z.b d.h u.a s.o o.g i.d")
+# before an address on a path
+_HOSTED = ("/dev/tcp/", "/dev/udp/", "direct/", "parent/")
 
 
 def find(token: str, offset: int, end: int) -> Iterator[Hit]:
@@ -143,9 +121,12 @@ def _judge(token: str, match: re.Match[str], end: int) -> Iterator[Hit]:
     name, start, stop = match[0], match.start(), match.end()
     before = token[start - 1 : start] if start else ""
     after = token[stop : stop + 1]
-    if before == "\\" and start == 1:
-        # the end of a path, as rules match it
+    if before == "\\" and token[: start - 1] in {"", ".", ".."}:
+        # the end of a path, as rules match it, or one from here on
         yield from _path_end(name, start, stop)
+    if before == "@" and start == 1 and after != "/":
+        # the domain of addresses
+        yield from _senders(name, start, stop)
     if before == "@" or (after == "@" and "." in token[stop : stop + 64]) or before in {"%", "\\"}:
         return
     if before == "." and token[start - 2 : start - 1] in {"]", "}", "*"} and start > 2:
@@ -162,6 +143,13 @@ def _judge(token: str, match: re.Match[str], end: int) -> Iterator[Hit]:
     yield from _named(token, start, stop, before, after)
 
 
+def _senders(name: str, start: int, stop: int) -> Iterator[Hit]:
+    canonical = hosts.canonical(name)
+    if canonical and canonical.rpartition(".")[2] in CLASSIC:
+        flags = hosts.flags(canonical) | IN_ADDRESS
+        yield Hit(FQDN, canonical, start, stop, flags, hosts.attributes(canonical))
+
+
 def _path_end(name: str, start: int, stop: int) -> Iterator[Hit]:
     if name.rpartition(".")[2].lower() in EXTENSIONS:
         yield Hit(FILENAME, name, start, stop)
@@ -174,7 +162,11 @@ def _numbers(token: str, name: str, start: int, stop: int, before: str, end: int
                 begin = start + two.start(group)
                 yield Hit(IP, two[group], begin, begin + len(two[group]), ipv4_flags(two[group]))
         return
-    if not is_ipv4(name) or (before == "/" and token[start - 2 : start - 1].isalnum()):
+    if not is_ipv4(name):
+        return
+    behind = before == "/" and token[start - 2 : start - 1].isalnum()
+    if behind and not token[:start].lower().endswith(_HOSTED):
+        # the version of a product
         return
     flags = ipv4_flags(name)
     mask = _MASK.match(token, stop) or _MASK_END.match(token, stop)
@@ -184,7 +176,7 @@ def _numbers(token: str, name: str, start: int, stop: int, before: str, end: int
     port = _PORT.match(token, stop)
     tail = port.end() if port else stop
     hit = Hit(IP, name, start, stop, flags, (("Port", port[1]),) if port else ())
-    if token[tail : tail + 1] == "/" and tail < end:
+    if token[tail : tail + 1] == "/" and tail < end and not behind:
         whole = urls.schemeless(token, start, hit, tail)
         yield from whole
         if whole:
@@ -200,7 +192,7 @@ def _named(token: str, start: int, stop: int, before: str, after: str) -> Iterat
     start = stop - len(name)
     tld = name.rpartition(".")[2].lower()
     canonical = hosts.canonical(name)
-    if canonical and not _is_prose(name, tld, before, after):
+    if canonical and not prose.is_prose(name, tld, before, after):
         kind = _domain_flags(name, tld, before)
         if kind is not None:
             yield from _domain(token, canonical, start, stop, kind)
@@ -210,6 +202,7 @@ def _named(token: str, start: int, stop: int, before: str, after: str) -> Iterat
         and before not in {"/", "\\", "=", "~"}
         and len(name) < 256
         and after != "("
+        and name.lower() not in prose.LIBRARIES
     ):
         yield Hit(
             FILENAME, name, start, stop, frozenset({"file-like"}) if canonical else frozenset()
@@ -226,33 +219,6 @@ def _clean(name: str) -> str:
     if at >= 0:
         name = name[at + 1 :]
     return name.lstrip("-")
-
-
-def _is_prose(name: str, tld: str, before: str, after: str) -> bool:
-    """Say whether *name* is code, a product, or two sentences without a space between them."""
-    lowered = name.lower()
-    if after == "{":
-        # a selector in a style sheet
-        return True
-    if lowered in _ABBREVIATIONS or lowered.rpartition(".")[0] in _ABBREVIATIONS:
-        return True
-    last = name[-len(tld) :]
-    if last[0].isupper() and tld not in PLAIN_TLDS and not name.isupper():
-        return True
-    if last == "NET" and (lowered in _PRODUCTS or not name.isupper()):
-        return True
-    return tld not in PLAIN_TLDS and _is_code(lowered, tld, before, after)
-
-
-def _is_code(lowered: str, tld: str, before: str, after: str) -> bool:
-    first, _, rest = lowered.partition(".")
-    if first in CODE or (tld not in CLASSIC and (after in {"(", "="} or before == "/")):
-        return True
-    if "." in rest:
-        return first in _BACKWARDS and tld not in CLASSIC
-    if first in _ELEMENTS and tld not in CLASSIC:
-        return True
-    return tld in UNLIKELY or (first in _MAYBE_CODE and tld in METHODS)
 
 
 def _domain_flags(name: str, tld: str, before: str) -> frozenset[str] | None:

@@ -23,6 +23,8 @@ _V6 = re.compile(
     rb"[0-9A-Fa-f]{0,4}(?::[0-9A-Fa-f]{0,4}){2,8}"
     rb"(?:(?:(?<=:)\d{1,3}|(?<=:\d)\d{0,2}|(?<=:\d\d)\d?|(?<=:\d\d\d))(?:\.\d{1,3}){3})?"
 )
+# the long hardware address, not an IPv6 address with all its zeros
+_EUI64 = re.compile(r"[0-9A-Fa-f]{2}(?::[0-9A-Fa-f]{2}){7}")
 _V6_BEHIND = re.compile(rb"(?:%[A-Za-z0-9]{1,15})?(?:/(\d{1,3}))?")
 _HEX_MAC = re.compile(rb"-(?=[0-9A-Fa-f]{2}-[0-9A-Fa-f]{2}-[0-9A-Fa-f]{2}-[0-9A-Fa-f]{2})")
 _MAC_SIZE = 17
@@ -31,11 +33,12 @@ _JOINED_BEFORE = frozenset(b"0123456789_:.\xff" + ascii_letters.encode())
 _CVE = re.compile(
     rb"cve(?:-id)?[- _:#]{1,3}((?:19|20|2[1-9])\d\d|1[0-8]\d\d)[- _]{1,2}(\d{4,7})(?!\d)"
 )
-_ASN = re.compile(rb"as(?:n(?: ?: ?|[ #-])?|[ :#-])?(?=\d)")
+_ASN = re.compile(rb"as(?:n(?: ?[:=] ?|[ #-])?|[ :#-]| number:? )?(?=\d)")
+_SPELLED_OUT = re.compile(rb"autonomous system(?: number)?(?: \(asn?\))?:? (?=\d)")
 _ASN_NUMBER = re.compile(rb"(\d{1,10})(?![\w\xff.-]|\.\d)")
 _SSDEEP = re.compile(rb":(?<=\d:)(?=[A-Za-z0-9+/]{6,148}+:)")
 _SSDEEP_BODY = re.compile(rb":[A-Za-z0-9+/]{6,148}+:[A-Za-z0-9+/]{3,148}+")
-_ASN_LOWER = frozenset({b"as", b"asn", b"asn ", b"asn:", b"asn#", b"asn-"})
+_ASN_LOWER = frozenset({b"as", b"asn", b"asn ", b"asn:", b"asn#", b"asn-", b"asn="})
 MAX_ASN = 2**32 - 1
 
 
@@ -85,6 +88,8 @@ def _colon_run(text: bytes, start: int, run: re.Match[bytes]) -> Raw | None:
         return None
     if len(spelled) == _MAC_SIZE and (address := mac(spelled)):
         return MAC, address, start, end, NO_FLAGS, ()
+    if _EUI64.fullmatch(spelled):
+        return None
     # the host of a URL is found with it
     if text[max(0, start - 3) : start] == b"//[" or not (address := ipv6(spelled)):
         return None
@@ -119,6 +124,9 @@ def _cves(lower: bytes) -> Iterator[Raw]:
 
 def _asns(image: Image) -> Iterator[Raw]:
     text = image.bytes
+    if b"autonomous" in image.lower:
+        for said in _SPELLED_OUT.finditer(image.lower):
+            yield from _asn(text, *said.span())
     for match in _ASN.finditer(image.lower):
         start, end = match.span()
         if start and _WORD.match(text, start - 1):
@@ -127,9 +135,14 @@ def _asns(image: Image) -> Iterator[Raw]:
         # `as 5` is English
         if spelled != b"AS" and (spelled != b"as" or match[0] not in _ASN_LOWER):
             continue
-        number = _ASN_NUMBER.match(text, end)
-        if number and 0 < int(number[1]) <= MAX_ASN:
-            yield ASN, f"AS{int(number[1])}", start, number.end(), NO_FLAGS, ()
+        yield from _asn(text, start, end)
+
+
+def _asn(text: bytes, start: int, end: int) -> Iterator[Raw]:
+    """Yield the AS number of *text* whose digits begin at *end*, if it is one."""
+    number = _ASN_NUMBER.match(text, end)
+    if number and 0 < int(number[1]) <= MAX_ASN:
+        yield ASN, f"AS{int(number[1])}", start, number.end(), NO_FLAGS, ()
 
 
 def _fuzzy(text: bytes) -> Iterator[Raw]:

@@ -47,6 +47,8 @@ _LEFT = tuple(
     )
 )
 
+# somebody is spoken to, or a domain of senders is named
+_HANDLE = re.compile(r"@\w[\w.-]{0,62}(?![\w.\[({-]| [\[({.])")
 _LOCAL = re.compile(r"[\w.+-]+\s*[\[({<]*\s*(?:@|(?<![a-z])at(?![a-z]))", re.IGNORECASE)
 
 
@@ -59,7 +61,7 @@ def find(text: str, refanged: Refanged, placed: Sequence[Finding]) -> Iterator[F
     starts = [finding.start for finding in placed] if left_over else []
     done = windows = 0
     for left in left_over:
-        if left < done or _covered(placed, starts, left):
+        if left < done or _covered(placed, starts, left) or _HANDLE.match(text, left):
             continue
         start = max(done, left - WINDOW)
         start = text.rfind("\n", start, left) + 1 or start

@@ -29,6 +29,10 @@ _STEP = (
 _REST = re.compile(rf"(?:{_STEP}){{0,48}}(?:{_WORD})?")
 _DRIVE = re.compile(rb":(?<=[A-Za-z]:)(?<![A-Za-z0-9][A-Za-z]:)\\{1,2}(?=[^\\])")
 _VARIABLE = re.compile(rb"%[A-Za-z_()0-9]{2,30}%\\{1,2}")
+# what the kernel calls a drive
+_VOLUME = re.compile(
+    rb"\\(?<![\w\xff\\]\\)(?i:Device)\\(?:HarddiskVolume\d{1,3}|Mup)\\(?=[\w\xff])"
+)
 _SHARE = re.compile(
     rb"\\\\\\{0,2}(?:[A-Za-z0-9][\w\xff.-]{0,253}(?:@(?:SSL|\d{1,5})){0,2}|[?.])\\{1,2}(?=[\w\xff$])"
 )
@@ -40,6 +44,13 @@ _HIVE = (
 _KEYS = re.compile(rb"[Kk](?<=[Hh][Kk])(?<![A-Za-z0-9_][Hh][Kk])(?i:" + _HIVE + rb")")
 # what the kernel calls HKEY_LOCAL_MACHINE and HKEY_USERS
 _KERNEL = re.compile(rb"\\(?<![\w\xff\\]\\)(?i:REGISTRY)\\(?i:MACHINE|USER)\\(?=[\w\xff])")
+# a short hive before slashes needs a key that is always in it
+_SLASHED = re.compile(
+    rb"[Kk](?<=[Hh][Kk])(?<![A-Za-z0-9_][Hh][Kk])(?i:EY_(?:LOCAL_MACHINE|CURRENT_USER|CLASSES_ROOT"
+    rb"|USERS|CURRENT_CONFIG)|(?:LM|CU|CR|U|CC):?(?=/(?:software|system|sam|security|hardware"
+    rb"|s-1-|\.default|control panel|environment|clsid)/))/(?=[\w.])"
+)
+_MAX_SLASHED = 1024
 _SPACED_FILE = re.compile(
     r"(?: [^\\/:*?\"'<>|\s,;]{1,60}){1,5}(?<=\.\w{3})\w?(?=[\"']|\r?$)", re.MULTILINE
 )
@@ -80,6 +91,8 @@ def find(text: str, image: Image) -> Iterator[Raw]:
     if b"\\" in image.bytes:
         yield from _keys(text, image.bytes)
         yield from _windows(text, image.bytes)
+    if b"hk" in image.lower:
+        yield from _slashed(text, image.bytes)
     if b"/" in image.bytes:
         yield from _unix(text, image.bytes)
 
@@ -96,6 +109,21 @@ def _keys(text: str, image: bytes) -> Iterator[Hit]:
         done = hit.end if hit else tail
         if hit and "<" not in hit.value.partition(">")[2] + ("" if ">" in hit.value else hit.value):
             yield hit
+
+
+def _slashed(text: str, image: bytes) -> Iterator[Hit]:
+    """Yield the keys that are written with slashes, as if they had backslashes."""
+    done = 0
+    for key in _SLASHED.finditer(image):
+        start = key.start() - 1
+        if start < done:
+            continue
+        # what stands before it may be a quotation mark
+        base = max(0, start - 1)
+        turned = text[base : key.end() + _MAX_SLASHED].replace("/", "\\")
+        if hit := _windows_hit(turned, start - base, key.end() - base, REGISTRY):
+            done = base + hit.end
+            yield hit._replace(start=start, end=done)
 
 
 def _windows(text: str, image: bytes) -> Iterator[Raw]:
@@ -128,6 +156,8 @@ def _roots(image: bytes) -> Iterator[tuple[int, int]]:
     for match in _VARIABLE.finditer(image) if b"%" in image else ():
         yield match.span()
     for match in _POWERSHELL.finditer(image) if b"$" in image else ():
+        yield match.span()
+    for match in _VOLUME.finditer(image):
         yield match.span()
     for match in _SHARE.finditer(image):
         before = image[match.start() - 1 : match.start()] if match.start() else b""

@@ -7,7 +7,16 @@ import re
 from operator import itemgetter
 from typing import TYPE_CHECKING
 
-from tqimap_processor.extract import coins, hashes, labels, numbers, opinion, paths, tokens
+from tqimap_processor.extract import (
+    coins,
+    hashes,
+    labels,
+    numbers,
+    opinion,
+    paths,
+    tokens,
+    versions,
+)
 from tqimap_processor.extract.finding import EMAIL, IP, Finding, Raw, make
 from tqimap_processor.extract.image import Image
 from tqimap_processor.extract.refanging import Refanged
@@ -30,18 +39,9 @@ _RARE = (
     (b"@", re.compile(rb"@\[" + _NO_DOT)),
     (b"%", re.compile(rb"%3[aA]%2[fF]%2[fF]" + _NO_DOT)),
 )
-# words before a dotted quad that make it the number of a version or a section
-_VERSIONS = tuple(
-    word.encode()
-    for word in (
-        "version", "versions", "ver", "build", "release", "firmware", "revision", "rev", "oid",
-        "section", "sect", "chapter", "v",
-    )
-)  # fmt: skip
 # what mails are called by, not people
 _IDENTIFIES = re.compile(rb"(?:message-id|in-reply-to|references): ?<\Z")
 _ANGLE = ord("<")
-_LAST = frozenset(word[-1] for word in _VERSIONS)
 _start = itemgetter(2)
 # a stretch of text, from where the places of its hits count, and these
 _Found = tuple[int, int, int, tuple[Raw, ...]]
@@ -63,7 +63,7 @@ def extract(text: str) -> Sequence[Finding]:
 def _extract(text: str) -> Sequence[Finding]:
     refanged = Refanged(text)
     image = Image(refanged.image)
-    found = _tokens(refanged.text, image)
+    found = _tokens(refanged, image)
     whole: list[_Found] = [(hit[2], hit[3], 0, (hit,)) for hit in _whole(refanged.text, image)]
     if refanged.changed:
         whole.sort()
@@ -99,19 +99,26 @@ def _whole(text: str, image: Image) -> Iterator[Raw]:
     yield from labels.find(text, image)
 
 
-def _tokens(text: str, image: Image) -> list[_Found]:
-    """Return the tokens of *text* that hold anything."""
-    view = image.tokens
+def _tokens(refanged: Refanged, image: Image) -> list[_Found]:
+    """Return the tokens of the text that hold anything."""
+    text, view = refanged.text, image.tokens
     places = _places(view)
     spelled = [text[start:end] for start, end in places]
     known = _read(spelled)
     lower, most = image.lower, tokens.MAX_AHEAD
     found: list[_Found] = []
+    # where the last number of a version ended
+    version = -versions.FAR
     for (start, end), token in zip(places, spelled, strict=True):
         if hits := known[token]:
             first = hits[0]
-            if first[0] is IP and not first[2] and _is_version(lower, start):
-                hits = hits[1:]
+            if first[0] is IP:
+                begin, stop = start + first[2], start + first[3]
+                if (
+                    versions.goes_on(lower, version, begin)
+                    or versions.is_version(lower, begin, stop)
+                ) and not refanged.rewrote(begin, stop):
+                    version, hits = stop, hits[1:]
             elif first[0] is EMAIL and start and lower[start - 1] == _ANGLE:
                 hits = () if _IDENTIFIES.search(lower, max(0, start - 40), start) else hits
             if end - start >= most and view[end : end + 1] not in b" ":
@@ -171,17 +178,6 @@ def _token(view: bytes, at: int, done: int) -> tuple[int, int]:
     start = view.rfind(b" ", back, at) + 1 or back
     end = view.find(b" ", at, at + tokens.MAX_AHEAD)
     return start, end if end >= 0 else min(at + tokens.MAX_AHEAD, len(view))
-
-
-def _is_version(lower: bytes, start: int) -> bool:
-    """Say whether one of _VERSIONS stands before *start* as a whole word."""
-    if start and lower[start - 1] not in b" \t":
-        return False
-    before = lower[max(0, start - 12) : start].rstrip(b" \t").rstrip(b".:=")
-    if not before or before[-1] not in _LAST or not before.endswith(_VERSIONS):
-        return False
-    word = max((word for word in _VERSIONS if before.endswith(word)), key=len)
-    return not before[: -len(word)][-1:].isalnum()
 
 
 def _placed(found: list[_Found]) -> list[Finding]:

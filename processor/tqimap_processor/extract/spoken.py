@@ -24,6 +24,11 @@ _NAME = re.compile(
     rb"(?: (?:dot|DOT|Dot|doT) [A-Za-z0-9-]{1,63}){1,4}(?![\w\xff-])"
 )
 _NUMBERS = re.compile(rb" (?<=\d )(?:dot|DOT|Dot) (?=\d{1,3}(?![\w\xff]))")
+# tokenised text puts blanks around every dot: only labels in a row with a domain's end count
+_APART = re.compile(
+    rb" \. (?<=[A-Za-z0-9] \. )(?=(?:[A-Za-z0-9-]{1,63} \. ){0,3}"
+    rb"(?:com|net|org|info|biz|edu|gov|mil|ru|cn|uk|io|xyz|top|onion)(?![\w\xff.-]))"
+)
 _BLANKS = (32, 32)
 _HYPHENS = b"_-"
 _AFTER_JOINED = re.compile(
@@ -51,6 +56,8 @@ def find(image: bytes) -> list[Edit]:
         edits += _words(image)
     if b"," in image:
         edits += _commas(image)
+    if b" . " in image:
+        edits += _apart(image)
     return edits + _spaced(image)
 
 
@@ -96,6 +103,18 @@ def _name(match: re.Match[bytes]) -> list[Edit]:
         for pattern, by in ((_DOT, "."), (_AT, "@"))
         for word in pattern.finditer(name)
     ]
+
+
+def _apart(image: bytes) -> list[Edit]:
+    edits: list[Edit] = []
+    done = 0
+    for dot in _APART.finditer(image):
+        start = _word_before(image, dot.start(), done)
+        # an address with a blank in it is more often none
+        if b"@" not in image[start : dot.start()]:
+            edits.append((*dot.span(), "."))
+            done = dot.start()
+    return edits
 
 
 def _spaced(image: bytes) -> list[Edit]:

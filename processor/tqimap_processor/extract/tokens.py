@@ -11,7 +11,7 @@ import re
 from typing import TYPE_CHECKING
 from urllib.parse import unquote
 
-from tqimap_processor.extract import hosts, names, urls
+from tqimap_processor.extract import hosts, names, prose, urls
 from tqimap_processor.extract.addresses import ipv4_flags, quad
 from tqimap_processor.extract.finding import (
     EMAIL,
@@ -43,15 +43,15 @@ _PLAIN = re.compile(
 ).fullmatch
 _ENCODED = re.compile(r"(?:https?|ftp)%3[aA]%2[fF]%2[fF][^\s&,;]+")
 # a path on the same host: whatever looks like a name in it is a file
-_LOCAL_PATH = re.compile(r"/(?![/\d\[])[^@,;()\[\]]*+$")
+_LOCAL_PATH = re.compile(r"/(?![/\d\[]|dev/(?:tcp|udp)/)[^@,;()\[\]]*+$")
 _FILE = re.compile(r"[A-Za-z0-9_-]{1,128}\.[a-z0-9]{1,16}")
 # last labels that leave no doubt; com only unless a file's extension stands before it
 _SETTLED = (IANA - BOTH_TLDS - FILE_TLDS - METHODS - names.EXTENSIONS) | {"com"}
 # and these are nothing else, whatever stands before them
-_CLEAR = (_SETTLED & names.PLAIN_TLDS) - {"com"}
+_CLEAR = (_SETTLED & prose.PLAIN_TLDS) - {"com"}
 _ORDINARY = TLDS - hosts.RESERVED
 _FILES = names.EXTENSIONS - TLDS
-_LETTERS = re.compile(r"[A-Za-z]{2,6}[45]?\Z")
+_LETTERS = re.compile(r"(?:stratum\+)?[A-Za-z]{2,6}[45]?\Z", re.IGNORECASE)
 
 
 def read(token: str) -> tuple[Raw, ...]:
@@ -128,7 +128,7 @@ def _name(host: str, last: str, port: str | None) -> tuple[Raw, ...]:
         if last == "com":
             if host[:-4].rpartition(".")[2] in names.EXTENSIONS:
                 return ()
-        elif last not in _SETTLED or host[: host.index(".")] in names.SUSPECT:
+        elif last not in _SETTLED or host[: host.index(".")] in prose.SUSPECT:
             return ()
     return ((FQDN, host, 0, len(host), NO_FLAGS, (("Port", port),) if port else ()),)
 
@@ -146,7 +146,8 @@ def odd(token: str) -> tuple[Raw, ...]:
 
 def _file(token: str) -> tuple[Raw, ...]:
     """Return the one file that *token* is, if its extension settles that."""
-    if token[token.rfind(".") + 1 :] in _FILES and _FILE.fullmatch(token):
+    known = token[token.rfind(".") + 1 :] in _FILES and token.lower() not in prose.LIBRARIES
+    if known and _FILE.fullmatch(token):
         return ((FILENAME, token, 0, len(token), NO_FLAGS, ()),)
     return ()
 
@@ -196,7 +197,7 @@ def _mixed(token: str) -> Iterator[Raw]:
 
 def _scheme(token: str, colon: int) -> int:
     """Return where the scheme begins whose *colon* it is, or -1."""
-    letters = _LETTERS.search(token, max(0, colon - 7), colon)
+    letters = _LETTERS.search(token, max(0, colon - 14), colon)
     if letters is None or letters[0].lower() not in urls.SCHEMES:
         return -1
     start = letters.start()

@@ -32,9 +32,9 @@ _WRAPPER = frozenset({"wrapper"})
 _UNWRAPPED = frozenset({"unwrapped"})
 SCHEMES = words("""
     http https ftp ftps sftp tcp udp ws wss ldap ldaps rmi smb ssh git telnet tftp gopher socks4
-    socks5 socks rtsp dns iiop nis nds corba
+    socks5 socks rtsp dns iiop nis nds corba stratum stratum+tcp stratum+ssl
 """)
-SCHEME = re.compile(rf"(?:{'|'.join(sorted(SCHEMES))})://", re.IGNORECASE)
+SCHEME = re.compile(rf"(?:{'|'.join(map(re.escape, sorted(SCHEMES)))})://", re.IGNORECASE)
 _AUTHORITY = re.compile(
     r"(?:([^\s/?#@\[\]]{0,256}(?:@[^\s/?#@\[\]]{0,256}){0,3})@)?"
     r"(\[[0-9A-Fa-f:.%\w]{2,60}\]|[^\s/?#@:\[\]()<>,;!=$&+\\\"']{1,253})(?::(\d{1,5})(?!\w))?"
@@ -47,7 +47,10 @@ _NEXT = re.compile(
     re.IGNORECASE,
 )
 # a command behind a path; in a query the signs mean nothing
-_SHELL = re.compile(r"[^?#&]*(?=&&)")
+_SHELL = re.compile(
+    r"[^?#&]*?(?=&&|;(?:chmod|chown|sh|bash|wget|curl|cd|rm|mv|cp|sudo|python3?|perl|php|busybox"
+    r"|nohup|tftp|echo|exit)(?:;|$))"
+)
 # a host in a text whose script has no blanks
 _GLUED = re.compile(rf"[A-Za-z0-9.-]*[A-Za-z0-9](?={hosts.NO_BLANKS})")
 _LISTED = re.compile(r"[,;|)\]]")
@@ -94,7 +97,7 @@ def _end(token: str, authority: int) -> int:
     if back >= 0 and not _BACKSLASHED.fullmatch(token, back, end):
         # the escape of a string literal
         end = back
-    if "&&" in token and (shell := _SHELL.match(token, authority, end)):
+    if ("&&" in token or ";" in token) and (shell := _SHELL.match(token, authority, end)):
         end = shell.end()
     if foreign := _GLUED.match(token, authority, end):
         end = foreign.end()

@@ -1,0 +1,61 @@
+"""Tell the number of a version or a section from an IPv4 address by the words around it."""
+
+from __future__ import annotations
+
+import re
+
+from tqimap_processor.extract.tlds import words
+
+
+def _bytes(text: str) -> frozenset[bytes]:
+    return frozenset(word.encode() for word in words(text))
+
+
+# words that make the dotted quad behind them a number, and products whose number stands there
+_WORDS = _bytes("""
+    version versions ver build release releases firmware revision rev oid section sect chapter v
+    windows firefox thunderbird chrome chromium safari opera openssl openssh openjdk jdk jre java
+    tomcat weblogic websphere coldfusion acrobat photoshop libreoffice winrar kernel junos fortios
+    fortiproxy fortimanager pan-os panos xe xr esxi vcenter sonicos screenconnect secure
+    patch hotfix sdk framework plugin driver
+""")
+# verbs before these: `fixed in 7.2.4.1`, `prior to 3.2.1.0`
+_VERBS = {
+    b"in": _bytes("fixed patched resolved addressed introduced corrected"),
+    b"to": _bytes("upgrade upgraded upgrading update updated updating downgrade downgraded prior"),
+    b"than": _bytes("earlier older newer later lower higher less"),
+}
+_LAST = frozenset(word[-1] for word in (*_WORDS, *_VERBS))
+_AHEAD = re.compile(
+    rb" (?:and|or) (?:earlier|later|prior|below|older|newer|above|higher|lower)\b(?! \d)"
+)
+# between the numbers of a list
+_LIST = re.compile(rb"[ ,;/(-]{0,2}(?:and|or|through|thru|to|until|up to|&|bis)?[ -]{0,2}")
+# nothing so far away is its neighbour
+FAR = 12
+_BACK = 28
+
+
+def is_version(lower: bytes, start: int, end: int) -> bool:
+    """Say whether the dotted quad [*start*, *end*) of the image *lower* is no address."""
+    before = lower[max(0, start - _BACK) : start]
+    if before[-1:] not in b" \t\"'([:=":
+        return False
+    before = before.rstrip(b" \t\"'([.:=")
+    if before and before[-1] in _LAST and _says(before):
+        return True
+    return _AHEAD.match(lower, end) is not None
+
+
+def goes_on(lower: bytes, last: int, start: int) -> bool:
+    """Say whether the number at *start* is the next of a list whose last one ended at *last*."""
+    return start - last < FAR and _LIST.fullmatch(lower, last, start) is not None
+
+
+def _says(before: bytes) -> bool:
+    """Say whether the last words of *before* announce a version."""
+    said = before.split()
+    last = re.split(rb"[^a-z0-9-]", said[-1])[-1]
+    if verbs := _VERBS.get(last):
+        return len(said) > 1 and said[-2] in verbs
+    return last in _WORDS or last.rpartition(b"-")[2] in _WORDS or last.endswith(b"version")
