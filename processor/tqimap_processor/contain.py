@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, Any, Self, TypeVar
 from tqimap_processor import (
     child_wire,
     contain_answers,
-    message,
+    header,
     pipeline,
 )
 from tqimap_processor.artefact import Opened, Problem
@@ -121,9 +121,7 @@ class Contained:
     def envelope(self, raw: bytes, limits: Limits) -> Message:
         """Read the envelope of *raw*; where that fails, know its hash and size."""
         bare = Message(hashlib.sha256(raw).hexdigest(), len(raw))
-        head = message.header_block(raw)
-        if len(head) > limits.header_bytes:
-            return bare
+        head = header.cut(header.block(raw), limits)
         try:
             found = self._ask(
                 {"ask": "envelope"}, head, self._time.left(), contain_answers.envelope

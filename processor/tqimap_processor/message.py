@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING
 from mailparser.dates import parse_mail_date
 from mailparser.utils import get_addresses
 
-from tqimap_processor import mime
+from tqimap_processor import header, mime
 from tqimap_processor.artefact import Problem
 from tqimap_processor.report import Message
 
@@ -25,52 +25,33 @@ if TYPE_CHECKING:
     from tqimap_shared.settings import Limits
 
 
-OVER_LIMIT = "over-limit"
-RECIPIENTS = ("to", "cc", "bcc", "delivered-to", "x-original-to", "envelope-to")
 # fields that mail-parser takes for addresses; of the others the standard library recovers more
 _LISTS = frozenset({"from", "to", "cc", "bcc", "delivered-to"})
 _RAISED = (AttributeError, TypeError, ValueError, LookupError)  # by either on hostile fields
-_HEADER_ENDS = (b"\r\n\r\n", b"\n\r\n", b"\n\n", b"\r\n\n", b"\r\r")
 _BLANK_LINE = re.compile(rb"\n(?=\r?\n)")
 _BOUNDARY = re.compile(rb"(?i)boundary\*?(?:0\*?)?[ \t]*=")
 
 
-def header_block(raw: bytes) -> bytes:
-    """Return the header block of *raw*, without the empty line that ends it."""
-    end = len(raw)
-    for mark in _HEADER_ENDS:
-        found = raw.find(mark, 0, end + len(mark))
-        end = end if found < 0 else min(end, found)
-    return raw[:end]
-
-
 def clean(raw: bytes) -> bytes:
     """Return *raw* without NUL bytes in its header block: a NUL makes parsers raise."""
-    head = header_block(raw)
+    head = header.block(raw)
     return head.replace(b"\0", b"") + raw[len(head) :] if b"\0" in head else raw
 
 
 def over_limit(raw: bytes, limits: Limits) -> Problem | None:
     """Name the first limit that *raw* breaks, or nothing. Time is linear in the size of *raw*."""
     if len(raw) > limits.raw:
-        return Problem(OVER_LIMIT, f"{len(raw)} bytes of mail")
-    return _over_in_header(header_block(raw), limits) or _over_in_body(raw, limits)
+        return Problem(header.OVER_LIMIT, f"{len(raw)} bytes of mail")
+    return header.over(header.block(raw), limits) or _over_in_body(raw, limits)
 
 
-def _over_in_header(head: bytes, limits: Limits) -> Problem | None:
-    if len(head) > limits.header_bytes:
-        return Problem(OVER_LIMIT, f"{len(head)} bytes of header")
-    lines = head.splitlines(keepends=True)
-    if len(lines) > limits.header_lines:
-        return Problem(OVER_LIMIT, f"{len(lines)} header lines")
-    if len(head) <= limits.field_bytes:
-        return None
-    size = 0
-    for line in lines:
-        size = size + len(line) if line[:1] in b" \t" else len(line)
-        if size > limits.field_bytes:
-            return Problem(OVER_LIMIT, f"a header field of more than {limits.field_bytes} bytes")
-    return None
+def shortened(raw: bytes, limits: Limits) -> tuple[bytes, tuple[Problem, ...]]:
+    """Return *raw* with its header block within the limits, and which of them it broke, if any."""
+    head = header.block(raw)
+    problem = header.over(head, limits)
+    if problem is None or len(raw) > limits.raw:
+        return raw, ()
+    return header.cut(head, limits) + raw[len(head) :], (problem,)
 
 
 def _over_in_body(raw: bytes, limits: Limits) -> Problem | None:
@@ -79,28 +60,26 @@ def _over_in_body(raw: bytes, limits: Limits) -> Problem | None:
     if boundaries > limits.boundaries:
         boundaries = len(_BOUNDARY.findall(small))
     if boundaries > limits.boundaries:
-        return Problem(OVER_LIMIT, f"{boundaries} boundary declarations")
+        return Problem(header.OVER_LIMIT, f"{boundaries} boundary declarations")
     delimiters = raw.count(b"\n--") + raw.count(b"\r--")
     if delimiters > limits.delimiter_lines:
-        return Problem(OVER_LIMIT, f"{delimiters} delimiter lines")
+        return Problem(header.OVER_LIMIT, f"{delimiters} delimiter lines")
     lines = max(raw.count(b"\n"), raw.count(b"\r"))
     if lines * (boundaries + 1) > limits.line_checks:
-        return Problem(OVER_LIMIT, f"{lines} lines and {boundaries} boundary declarations")
+        return Problem(header.OVER_LIMIT, f"{lines} lines and {boundaries} boundary declarations")
     if b"message/delivery-status" not in small:
         return None
     blank = len(_BLANK_LINE.findall(raw))
     if blank > limits.status_blank_lines:
-        return Problem(OVER_LIMIT, f"{blank} blank lines with a delivery status")
+        return Problem(header.OVER_LIMIT, f"{blank} blank lines with a delivery status")
     return None
 
 
 def envelope(raw: bytes, limits: Limits) -> Message:
-    """Read the envelope of *raw*; if its header block is over a limit, only hash and size."""
+    """Read the envelope of *raw*, of its header block what is within the limits."""
     digest = hashlib.sha256(raw).hexdigest()
-    head = header_block(raw).replace(b"\0", b"")
-    if _over_in_header(head, limits):
-        return Message(digest, len(raw))
-    root = mime.parse(head, limits.part_field_bytes)
+    head = header.block(raw).replace(b"\0", b"")
+    root = mime.parse(header.cut(head, limits), limits.part_field_bytes)
     return Message(
         digest,
         len(raw),
@@ -108,7 +87,9 @@ def envelope(raw: bytes, limits: Limits) -> Message:
         subject=root.field("subject"),
         sender=next(iter(_addresses(root, "from") or _addresses(root, "sender")), ""),
         recipients=tuple(
-            dict.fromkeys(address for name in RECIPIENTS for address in _addresses(root, name))
+            dict.fromkeys(
+                address for name in header.RECIPIENTS for address in _addresses(root, name)
+            )
         ),
         date=_date(root),
     )

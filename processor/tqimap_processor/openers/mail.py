@@ -41,18 +41,19 @@ _STRUCTURE = frozenset(
 def open_mail(source: Source) -> Opened:
     """Return the header fields as spans and the parts as children.
 
-    A mail over a limit is not parsed: its raw bytes become one span, `raw`.
+    Of a header over a limit the rest is left out. A mail whose body is over a limit is not parsed:
+    its raw bytes become one span, `raw`.
     """
-    raw = message.clean(source.data)
+    raw, cut = message.shortened(message.clean(source.data), source.limits)
     if problem := message.over_limit(raw, source.limits):
         swept = charset.decode(raw[: source.limits.artefact_text])
-        return Opened(spans=(Span("raw", swept),), problems=(problem,))
+        return Opened(spans=(Span("raw", swept),), problems=(*cut, problem))
     root = mime.parse(raw, source.limits.part_field_bytes)
     tree = list(mime.nodes(root, source.limits.part_field_bytes))
     return Opened(
         spans=(*_header(root), *_edges(tree)),
         children=tuple(child for node in tree for child in _children(node)),
-        problems=tuple(_defects([root, *(node.part for node in tree)])),
+        problems=(*cut, *_defects([root, *(node.part for node in tree)])),
     )
 
 
