@@ -33,7 +33,7 @@ GATEWAYS = Entries.of(
         "secure-web.cisco.com",
     )
 )
-# RFC 2606, RFC 6761, and what home routers and offices use
+# RFC 2606, RFC 6761, and what home routers and offices use; RFC 5737, RFC 3849
 RESERVED = Entries.of(
     (
         "example",
@@ -49,7 +49,9 @@ RESERVED = Entries.of(
         "example.org",
         "in-addr.arpa",
         "ip6.arpa",
+        "192.0.2.0/24",
+        "198.51.100.0/24",
+        "203.0.113.0/24",
+        "2001:db8::/32",
     )
 )
-# RFC 5737, RFC 3849
-DOCUMENTATION = Entries.of(("192.0.2.0/24", "198.51.100.0/24", "203.0.113.0/24", "2001:db8::/32"))

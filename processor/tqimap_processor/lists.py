@@ -5,6 +5,7 @@ from __future__ import annotations
 import ipaddress
 import re
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import TYPE_CHECKING
 
 from tqimap_shared import linear
@@ -51,9 +52,9 @@ class Entries:
             values[entry.lower()] = entry
             if expression := _EXPRESSION.fullmatch(entry):
                 expressions.append((_compiled(expression[1]), entry))
-            elif network := _network(entry):
-                length = (network.version, network.prefixlen)
-                networks.setdefault(length, {})[int(network.network_address)] = entry
+            elif block := network(entry):
+                length = (block.version, block.prefixlen)
+                networks.setdefault(length, {})[int(block.network_address)] = entry
             elif domain := _DOMAIN.fullmatch(entry.lower()):
                 domains[domain[1]] = entry
         return cls(values, domains, networks, tuple(expressions))
@@ -65,24 +66,23 @@ class Entries:
         return (
             self.values.get(value.lower(), "")
             or (self._host(host) if host else "")
-            or self._expression(value)
+            or (self._expression(value) if self.expressions else "")
         )
 
     def _host(self, host: str) -> str:
-        # no name ends in a digit
-        if _ADDRESS.search(host) and (network := _network(host)):
-            return self._network(network)
+        if block := network(host):
+            return self._network(block)
         while host and self.domains:
             if entry := self.domains.get(host):
                 return entry
             host = host.partition(".")[2]
         return ""
 
-    def _network(self, network: IPv4Network | IPv6Network) -> str:
-        number = int(network.network_address)
+    def _network(self, block: IPv4Network | IPv6Network) -> str:
+        number = int(block.network_address)
         for (version, length), blocks in self.networks.items():
-            if version == network.version and length <= network.prefixlen:
-                low = network.max_prefixlen - length
+            if version == block.version and length <= block.prefixlen:
+                low = block.max_prefixlen - length
                 if entry := blocks.get(number >> low << low):
                     return entry
         return ""
@@ -99,7 +99,12 @@ def _compiled(pattern: str) -> re.Pattern[str]:
     return re.compile(pattern, re.IGNORECASE)
 
 
-def _network(text: str) -> IPv4Network | IPv6Network | None:
+@lru_cache(maxsize=1024)
+def network(text: str) -> IPv4Network | IPv6Network | None:
+    """Return the network or the address that *text* is, perhaps in brackets, or None."""
+    # no name ends in a digit
+    if not _ADDRESS.search(text):
+        return None
     try:
         return ipaddress.ip_network(text.strip("[]"), strict=False)
     except ValueError:

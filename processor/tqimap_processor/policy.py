@@ -13,9 +13,9 @@ outside its network; a name reserved for documentation is reviewed instead of sk
 
 from __future__ import annotations
 
-import ipaddress
 import re
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
@@ -63,7 +63,7 @@ class _Case:
 
     indicator: Indicator
     host: str
-    recipients: frozenset[str]
+    message: Message
     rules: Rules
 
     def has(self, *flags: str) -> bool:
@@ -80,9 +80,7 @@ class _Case:
 
 def decide(indicator: Indicator, rules: Rules, message: Message) -> Decision:
     """Return what becomes of *indicator*, found in the mail of *message*."""
-    # who writes to himself and hides the others in Bcc is no recipient
-    recipients = frozenset(one.lower() for one in message.recipients) - {message.sender.lower()}
-    case = _Case(indicator, host_of(indicator.type, indicator.value), recipients, rules)
+    case = _Case(indicator, host_of(indicator.type, indicator.value), message, rules)
     verdicts = (rule(case) for rule in _RULES)
     action, reason = next(verdict for verdict in verdicts if verdict is not None)
     return Decision(
@@ -130,7 +128,7 @@ def _own(case: _Case) -> _Verdict | None:
 
 
 def _documentation(case: _Case) -> _Verdict | None:
-    entry = known.RESERVED.match("", case.host) or known.DOCUMENTATION.match("", case.host)
+    entry = known.RESERVED.match("", case.host)
     if not entry:
         return None
     if case.has("defanged"):
@@ -139,9 +137,13 @@ def _documentation(case: _Case) -> _Verdict | None:
 
 
 def _unreachable(case: _Case) -> _Verdict | None:
-    try:
-        network = ipaddress.ip_network(case.host, strict=False)
-    except ValueError:
+    return _nowhere(case.host)
+
+
+@lru_cache(maxsize=1024)
+def _nowhere(host: str) -> _Verdict | None:
+    network = lists.network(host)
+    if network is None:
         return None
     if network.is_loopback or network.is_link_local or network.is_multicast:
         return Action.SKIP, "A loopback, link-local or multicast address."
@@ -157,9 +159,13 @@ def _defanged(case: _Case) -> _Verdict | None:
 
 
 def _recipient(case: _Case) -> _Verdict | None:
-    if case.indicator.type == "Email Address" and case.indicator.value.lower() in case.recipients:
-        return Action.SKIP, "A recipient of this mail."
-    return None
+    if case.indicator.type != "Email Address":
+        return None
+    address, message = case.indicator.value.lower(), case.message
+    # who writes to himself and hides the others in Bcc is no recipient
+    if address == message.sender.lower() or address not in map(str.lower, message.recipients):
+        return None
+    return Action.SKIP, "A recipient of this mail."
 
 
 def _schema(case: _Case) -> _Verdict | None:
@@ -230,7 +236,9 @@ _DOUBTS = {
 
 
 def _doubtful(case: _Case) -> _Verdict | None:
-    return next((verdict for flag, verdict in _DOUBTS.items() if case.has(flag)), None)
+    if case.indicator.flags.isdisjoint(_DOUBTS):
+        return None
+    return next(verdict for flag, verdict in _DOUBTS.items() if case.has(flag))
 
 
 def _implied(case: _Case) -> _Verdict | None:

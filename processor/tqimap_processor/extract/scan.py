@@ -15,6 +15,7 @@ from tqimap_processor.extract import (
     opinion,
     paths,
     tokens,
+    triggers,
     versions,
 )
 from tqimap_processor.extract.finding import EMAIL, IP, Finding, Raw, make
@@ -49,6 +50,8 @@ _Found = tuple[int, int, int, tuple[Raw, ...]]
 
 def extract(text: str) -> Sequence[Finding]:
     """Return every finding in *text*, one an occurrence, sorted by place, the outer ones first."""
+    if len(text) <= triggers.MAX_SHORT and triggers.silent(text):
+        return []
     collects = gc.isenabled()
     # tens of thousands of tuples at once, none in a circle: the collector would look at all of them
     # again and again
