@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 
 if TYPE_CHECKING:
-    from turbohtml import Element
+    from collections.abc import Mapping
 
 
 _NEVER_SHOWN = frozenset({"template", "datalist", "noframes"})
@@ -26,11 +26,11 @@ _STYLE_WINDOW = 4000
 _OVERFLOWS = re.compile(r"(?:height|width):0")
 
 
-def hides(element: Element) -> bool:
-    """Say whether *element* itself hides what is in it, by tag, attribute or inline style."""
-    if element.tag in _NEVER_SHOWN or "hidden" in element.attrs:
+def hides(tag: str, attributes: Mapping[str, str | list[str] | None]) -> bool:
+    """Say whether an element itself hides what is in it, by tag, attribute or inline style."""
+    if tag in _NEVER_SHOWN or "hidden" in attributes:
         return True
-    style = element.attr("style")
+    style = attributes.get("style")
     return bool(style) and _style_hides(str(style))
 
 

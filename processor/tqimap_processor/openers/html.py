@@ -19,6 +19,8 @@ from tqimap_processor.openers import data_url, hiding, html_sweep, script
 
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from tqimap_processor.openers.source import Source
 
 
@@ -97,6 +99,7 @@ _BLOCK = (
 )
 _EDGES = dict.fromkeys(_BLOCK, "\n") | {"td": "\t", "th": "\t"}
 _KEEPS_BREAKS = frozenset({"pre", "textarea", "listing", "xmp", "plaintext"})
+_UNSHOWN = frozenset({"script", "style"})
 _REFRESH = re.compile(r"(?i)url\s*=\s*[\"']?([^\"']+)")
 _META_CHARSET = re.compile(rb"(?i)<meta[^>]{0,200}?charset\s*=\s*[\"']?([\w.:-]{1,40})")
 _META_WINDOW = 4096
@@ -108,9 +111,17 @@ _BREAKS = re.compile(r"[ \t\xa0]?\n[ \t\n\xa0]*")
 _NESTING = 3
 
 
-class _Mode(NamedTuple):
-    hidden: bool
-    keep: bool
+class _Level(NamedTuple):
+    """The children of an element that are still to be read, and how they are shown.
+
+    Their texts go to *texts*, at last *edge*, which sets the element apart from what follows.
+    """
+
+    nodes: Iterator[Node]
+    texts: list[str]
+    hidden: bool = False
+    keep: bool = False
+    edge: str = ""
 
 
 def open_html(source: Source) -> Opened:
@@ -157,62 +168,57 @@ class _Page:
 
     def _walk(self, root: Node, shown: str, prefix: str, nesting: int) -> None:
         # an explicit stack: a million nested elements must not exhaust Python's
-        pending: list[tuple[Node | str, _Mode]] = [(root, _Mode(hidden=False, keep=False))]
-        while pending:
-            node, mode = pending.pop()
-            if isinstance(node, str):
-                self._write(node, shown, hidden=mode.hidden)
-                continue
-            if isinstance(node, Text):
-                self._write(_shown(node.data, mode), shown, hidden=mode.hidden)
-                continue
-            if isinstance(node, Element):
-                mode = self._element(node, mode, prefix, nesting)
-                if node.tag in {"script", "style"}:
-                    continue
-                if edge := _EDGES.get(node.tag):
-                    self._write(edge, shown, hidden=mode.hidden)
-                    pending.append((edge, mode))
-            elif isinstance(node, Comment):
-                self._comment(node.data, nesting)
-                continue
-            pending += [(child, mode) for child in reversed(node.children)]
+        stack = [_Level(iter((root,)), self._texts.setdefault(shown, []))]
+        while stack:
+            level = stack[-1]
+            for node in level.nodes:
+                if isinstance(node, Text):
+                    level.texts.append(_shown(node.data, keep=level.keep))
+                elif isinstance(node, Comment):
+                    self._comment(node.data, nesting)
+                else:
+                    stack.append(self._entered(node, level, prefix, nesting))
+                    break
+            else:
+                stack.pop()
+                level.texts.append(level.edge)
 
-    def _write(self, text: str, shown: str, *, hidden: bool) -> None:
-        self._texts.setdefault("hidden text" if hidden else shown, []).append(text)
-
-    def _element(self, element: Element, mode: _Mode, prefix: str, nesting: int) -> _Mode:
-        if not mode.hidden and hiding.hides(element):
-            mode = mode._replace(hidden=True)
-            self._write("\n", "", hidden=True)
-        if element.tag in _KEEPS_BREAKS:
-            mode = mode._replace(keep=True)
-        if element.tag == "script":
-            self._add(f"{prefix}script", script.strings(element.text), hidden=True)
-        elif element.tag == "style":
-            self._styles(f"{prefix}style", element.text, hidden=mode.hidden)
-        for name, value in element.attrs.items():
+    def _entered(self, node: Node, level: _Level, prefix: str, nesting: int) -> _Level:
+        """Read what *node* itself holds; return the level of its children."""
+        if not isinstance(node, Element):
+            return level._replace(nodes=iter(node.children), edge="")
+        tag, attributes, (_, texts, hidden, keep, _) = node.tag, node.attrs, level
+        if not hidden and hiding.hides(tag, attributes):
+            texts, hidden = self._texts.setdefault("hidden text", []), True
+            texts.append("\n")
+        if tag == "script":
+            self._add(f"{prefix}script", script.strings(node.text), hidden=True)
+        elif tag == "style":
+            self._styles(f"{prefix}style", node.text, hidden=hidden)
+        for name, value in attributes.items():
             text = " ".join(value) if isinstance(value, list) else value
             if text:
-                self._attribute(element, name, text, prefix, hidden=mode.hidden, nesting=nesting)
-        return mode
+                self._attribute(f"{prefix}{tag}@", name, text, hidden=hidden, nesting=nesting)
+        edge = _EDGES.get(tag, "")
+        texts.append(edge)
+        nodes = iter(() if tag in _UNSHOWN else node.children)
+        return _Level(nodes, texts, hidden, keep or tag in _KEEPS_BREAKS, edge)
 
     def _attribute(
-        self, element: Element, name: str, value: str, prefix: str, *, hidden: bool, nesting: int
+        self, element: str, name: str, value: str, *, hidden: bool, nesting: int
     ) -> None:
-        where = f"{prefix}{element.tag}@{name}"
         if name in _LINKS:
-            self._link(where, value, hidden=hidden)
+            self._link(element + name, value, hidden=hidden)
         elif name == "style":
-            self._styles(where, value, hidden=hidden)
+            self._styles(element + name, value, hidden=hidden)
         elif name == "srcdoc" and nesting < _NESTING:
             self.read(value, within="srcdoc", nesting=nesting + 1)
         elif name.startswith("on"):
-            self._add(where, script.strings(value), hidden=True)
-        elif name == "content" and (found := _REFRESH.search(value)) and element.tag == "meta":
-            self._link(where, found[1], hidden=hidden)
+            self._add(element + name, script.strings(value), hidden=True)
+        elif name == "content" and (found := _REFRESH.search(value)) and element.endswith("meta@"):
+            self._link(element + name, found[1], hidden=hidden)
         elif "://" in value or "[.]" in value or "www." in value:
-            self._add(where, value, hidden=hidden)
+            self._add(element + name, value, hidden=hidden)
 
     def _link(self, where: str, value: str, *, hidden: bool) -> None:
         value = value.translate(_IN_LINK).strip()
@@ -260,9 +266,9 @@ class _Page:
             self._spans.setdefault((where, text), Span(where, text, hidden))
 
 
-def _shown(text: str, mode: _Mode) -> str:
+def _shown(text: str, *, keep: bool) -> str:
     """Return *text* with its line breaks as blanks, unless they are shown."""
-    if mode.keep:
+    if keep:
         return text
     return " " if text.isspace() else text.translate(_SPACE)
 
