@@ -8,7 +8,7 @@ from typing import Literal, Self
 
 from pydantic import Field, SecretStr, model_validator
 
-from tqimap_shared.values import CONNECTOR, NO_SECRET, Count, Line, Port, Secret, Section
+from tqimap_shared.values import CONNECTOR, NO_SECRET, Count, Host, Line, Port, Secret, Section
 
 
 FILED_SECRETS = ("password", "client_secret", "refresh_token")
@@ -19,7 +19,7 @@ class Account(Section):
 
     name: Line = Field(CONNECTOR, min_length=1, description="name; the UI's by default")
     enabled: bool = Field(default=True, description="fetch from it")
-    server: Line = Field("", description="IMAP host name")
+    server: Host = Field("", description="IMAP host name")
     port: Port | None = Field(None, description="IMAP port (993 for tls, 143 otherwise)")
     security: Literal["tls", "starttls", "none"] = Field("tls", description="how to encrypt")
     verify: bool = Field(default=True, description="check certificate and host name")

@@ -63,7 +63,7 @@ def connect(settings: RedisSettings) -> redis.Redis:
     except ValueError:
         # redis-py's own sentence may show the URL and the password in it
         raise SettingsError(
-            "redis.url", "must begin with redis://, rediss:// or unix://."
+            "redis.url", "is no URL that begins with redis://, rediss:// or unix://."
         ) from None
 
 
@@ -81,7 +81,7 @@ def address(settings: RedisSettings) -> str:
 
 @contextmanager
 def answering(client: redis.Redis) -> Iterator[None]:
-    """Turn redis-py's errors inside the block into TryLater or Denied."""
+    """Turn redis-py's errors inside the block into TryLater, Denied or SettingsError."""
     try:
         yield
     except (exceptions.AuthenticationError, exceptions.AuthorizationError):
@@ -102,6 +102,8 @@ def answering(client: redis.Redis) -> Iterator[None]:
     except exceptions.ResponseError as error:
         # redis-py takes the code off an error that it knows by a class of its own
         code = PASSING_CLASSES.get(type(error)) or str(error).partition(" ")[0]
+        if str(error).startswith("DB index"):
+            raise SettingsError("redis.url", f"{place(client)} has no such database.") from None
         if code not in PASSING:
             raise
         raise TryLater(SUBJECT, f"{place(client)} takes no writes now ({code}).") from None

