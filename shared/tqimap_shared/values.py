@@ -35,9 +35,7 @@ def _one_line_secret(value: SecretStr) -> SecretStr:
 
 def _host(value: str) -> str:
     if value.count(":") == 1 or "/" in value or "[" in value:
-        raise ValueError(
-            "must be a host name or an address, without scheme, port or brackets"
-        )
+        raise ValueError("must be a host name or an address, without scheme, port or brackets")
     return value
 
 
