@@ -30,6 +30,7 @@ _ENCODED_WORD = re.compile(
     r"=\?([^?*\s]{1,75})(?:\*[^?\s]{0,20})?\?([bBqQ])\?([^?]*)\?=(?:[ \t\r\n]++(?==\?))?"
 )
 _NOT_BASE64 = bytes(set(range(256)).difference(f"{ascii_letters}{digits}+/=".encode()))
+_CONTINUED = re.compile(r";[^;=*]*\*[^;=]*(?:=[^;]*)?")  # a parameter in pieces (RFC 2231)
 _REPAIRS = 10  # each reads the rest of the mail again
 _LOST_BOUNDARY = re.compile(rb"(?m)^--([^\r\n]{1,220})\r?\n(?i:content-)")
 _UU_BLOCK = re.compile(
@@ -52,6 +53,21 @@ class Part(Message):
     def declared_type(self) -> str:
         """The MIME type that the part really declares."""
         return super().get_content_type()
+
+    def get_param(
+        self,
+        param: str,
+        failobj: object = None,
+        header: str = "content-type",
+        unquote: bool = True,  # noqa: FBT001, FBT002 - email's signature
+    ) -> Any:  # noqa: ANN401 - email's signature
+        """Return a parameter as the base does, which cannot sort `n*=` and `n*1=`: then neither."""
+        try:
+            return super().get_param(param, failobj, header, unquote)
+        except TypeError:
+            plain = Part(self.policy)
+            plain[header] = _CONTINUED.sub("", self.get(header, ""))
+            return Message.get_param(plain, param, failobj, header, unquote)
 
     @property
     def encoding(self) -> str:

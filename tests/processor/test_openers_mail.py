@@ -152,6 +152,18 @@ def test_multipart_without_any_boundary_is_text() -> None:
     }
 
 
+def test_parameter_with_and_without_a_number_hides_no_part() -> None:
+    """A parameter that the standard library cannot put together does not keep a mail closed."""
+    odd = "; n*1=a; n*=b"
+    raw = mail(
+        f"--b\nContent-Type: text/html{odd}; charset=koi8-r\n\n".encode()
+        + "<p>один\n--b--\n".encode("koi8-r"),
+        f"multipart/mixed{odd}; boundary=b",
+    )
+    assert artefacts(raw)["1"] == "body html"
+    assert [span.text for span in walk(raw, Limits())[1].spans] == ["один"]
+
+
 def test_missing_closing_boundary_is_a_problem_not_a_loss() -> None:
     """A cut-off mail keeps its parts and says that it is malformed."""
     raw = mixed(b"Content-Type: text/plain\r\n\r\nhello").replace(b"--cut--", b"")
