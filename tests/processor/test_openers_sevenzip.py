@@ -31,7 +31,7 @@ def test_entry_is_a_child_with_its_name(kind: str) -> None:
     """Whatever the format, what is in it comes out whole, under the name that it has there."""
     opened = open_artefact(kind, source(ARCHIVES[kind]))
     names = {"iso": "A.TXT", "msi": "Note", "chm": "a.htm", "rpm": "x.i386.cpio"}
-    names |= dict.fromkeys(("fat", "mbr", "vhd", "gpt"), "A.TXT")
+    names |= dict.fromkeys(("fat", "mbr", "vhd", "gpt", "vmdk", "dmg"), "A.TXT")
     names |= dict.fromkeys(("compress", "mslz"), "")
     (child,) = [one for one in opened.children if one.name != "[TOC].xml"]
     assert (child.name, child.how) == (names.get(kind, "a.txt"), "archive-entry")
