@@ -31,7 +31,7 @@ if TYPE_CHECKING:
     import redis
 
 BATCH = 64  # mails admitted at once, as the fetcher does
-LOOK = 0.2  # seconds between two looks at the workers' memory
+LOOK = 1.0  # seconds between two looks at the workers' memory: each takes a ms a process
 
 
 @dataclass(frozen=True, slots=True)
