@@ -33,12 +33,13 @@ _JOINED_BEFORE = frozenset(b"0123456789_:.\xff" + ascii_letters.encode())
 _CVE = re.compile(
     rb"cve(?:-id)?[- _:#]{1,3}((?:19|20|2[1-9])\d\d|1[0-8]\d\d)[- _]{1,2}(\d{4,7})(?!\d)"
 )
-_ASN = re.compile(rb"as(?:n(?: ?[:=] ?|[ #-])?|[ :#-]| number:? )?(?=\d)")
-_SPELLED_OUT = re.compile(rb"autonomous system(?: number)?(?: \(asn?\))?:? (?=\d)")
-_ASN_NUMBER = re.compile(rb"(\d{1,10})(?![\w\xff.-]|\.\d)")
+_ASN_NUMBER = rb"(\d{1,10})(?![\w\xff.-]|\.\d)"
+_ASN = re.compile(rb"as(?<![\w\xff]as)(n(?: ?[:=] ?|[ #-])?|[ :#-]| number:? )?" + _ASN_NUMBER)
+_SPELLED_OUT = re.compile(rb"autonomous system(?: number)?(?: \(asn?\))?:? " + _ASN_NUMBER)
 _SSDEEP = re.compile(rb":(?<=\d:)(?=[A-Za-z0-9+/]{6,148}+:)")
 _SSDEEP_BODY = re.compile(rb":[A-Za-z0-9+/]{6,148}+:[A-Za-z0-9+/]{3,148}+")
-_ASN_LOWER = frozenset({b"as", b"asn", b"asn ", b"asn:", b"asn#", b"asn-", b"asn="})
+# `as 5` is English
+_ASN_LOWER = frozenset({None, b"n", b"n ", b"n:", b"n#", b"n-", b"n="})
 MAX_ASN = 2**32 - 1
 
 
@@ -123,26 +124,18 @@ def _cves(lower: bytes) -> Iterator[Raw]:
 
 
 def _asns(image: Image) -> Iterator[Raw]:
-    text = image.bytes
-    if b"autonomous" in image.lower:
-        for said in _SPELLED_OUT.finditer(image.lower):
-            yield from _asn(text, *said.span())
-    for match in _ASN.finditer(image.lower):
+    text, lower = image.bytes, image.lower
+    if b"autonomous" in lower:
+        for said in _SPELLED_OUT.finditer(lower):
+            if 0 < (number := int(said[1])) <= MAX_ASN:
+                yield ASN, f"AS{number}", said.start(), said.end(), NO_FLAGS, ()
+    for match in _ASN.finditer(lower):
         start, end = match.span()
-        if start and _WORD.match(text, start - 1):
-            continue
         spelled = text[start : start + 2]
-        # `as 5` is English
-        if spelled != b"AS" and (spelled != b"as" or match[0] not in _ASN_LOWER):
-            continue
-        yield from _asn(text, start, end)
-
-
-def _asn(text: bytes, start: int, end: int) -> Iterator[Raw]:
-    """Yield the AS number of *text* whose digits begin at *end*, if it is one."""
-    number = _ASN_NUMBER.match(text, end)
-    if number and 0 < int(number[1]) <= MAX_ASN:
-        yield ASN, f"AS{int(number[1])}", start, number.end(), NO_FLAGS, ()
+        if spelled == b"AS" or (spelled == b"as" and match[1] in _ASN_LOWER):
+            number = int(match[2])
+            if 0 < number <= MAX_ASN:
+                yield ASN, f"AS{number}", start, end, NO_FLAGS, ()
 
 
 def _fuzzy(text: bytes) -> Iterator[Raw]:

@@ -23,6 +23,8 @@ if TYPE_CHECKING:
 Edit = tuple[int, int, str]
 
 
+# what is mostly put in
+_FREQUENT = {sign: sign.encode() for sign in (".", "@", ":", "/", "://")}
 _HIDDEN = re.compile(rb"\xfd(?<=[!-\xfc]\xfd)\xfd*+(?=[!-\xff])")
 
 
@@ -105,7 +107,7 @@ def _apply_image(scanned: bytes, edits: list[Edit]) -> bytes:
     pieces: list[bytes] = []
     done = 0
     for start, end, by in edits:
-        pieces += (scanned[done:start], image.encode(by))
+        pieces += (scanned[done:start], _FREQUENT.get(by) or image.encode(by))
         done = end
     return b"".join(pieces) + scanned[done:]
 

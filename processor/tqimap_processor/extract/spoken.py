@@ -17,7 +17,9 @@ if TYPE_CHECKING:
 
 
 _DOT = re.compile(rb" (?:dot|DOT|Dot|doT) ")
-_AT = re.compile(rb" (?:at|AT|At|@) ")
+# either of them
+_WORD = re.compile(rb" (?:(dot|DOT|Dot|doT)|at|AT|At|@) ")
+_ATS = (b" at ", b" AT ", b" At ", b" @ ")
 _NAME = re.compile(
     rb"(?:(?<![\w\xff.@+-])[\w\xff.+-]{1,64} (?:at|AT|At|@) )?"
     rb"(?<![\w\xff.-])[A-Za-z0-9-]{1,63}"
@@ -76,10 +78,9 @@ def _words(image: bytes) -> list[Edit]:
         if dot.start() < done:
             continue
         start = _word_before(image, dot.start(), done)
-        if at := _AT.fullmatch(image, max(done, start - 4), start) or _AT.fullmatch(
-            image, max(done, start - 3), start
-        ):
-            start = _word_before(image, at.start(), done)
+        before = image[max(done, start - 4) : start]
+        if before.endswith(_ATS):
+            start = _word_before(image, start - (3 if before[-2:] == b"@ " else 4), done)
         if name := _NAME.match(image, start):
             done = name.end()
             edits += _name(name)
@@ -95,26 +96,26 @@ def _word_before(image: bytes, end: int, done: int) -> int:
 def _name(match: re.Match[bytes]) -> list[Edit]:
     name = match[0]
     tld = name.rpartition(b" ")[2].lower().decode()
-    if tld not in SPOKEN and not (tld in TLDS and _AT.search(name)):
-        return []
     begin = match.start()
-    return [
-        (begin + word.start(), begin + word.end(), by)
-        for pattern, by in ((_DOT, "."), (_AT, "@"))
-        for word in pattern.finditer(name)
+    edits = [
+        (begin + word.start(), begin + word.end(), "." if word[1] else "@")
+        for word in _WORD.finditer(name)
     ]
+    if tld in SPOKEN or (tld in TLDS and any(by == "@" for _, _, by in edits)):
+        return edits
+    return []
 
 
 def _apart(image: bytes) -> list[Edit]:
-    edits: list[Edit] = []
-    done = 0
-    for dot in _APART.finditer(image):
-        start = _word_before(image, dot.start(), done)
+    places = [dot.span() for dot in _APART.finditer(image)]
+    if b"@" in image:
         # an address with a blank in it is more often none
-        if b"@" not in image[start : dot.start()]:
-            edits.append((*dot.span(), "."))
-            done = dot.start()
-    return edits
+        places = [
+            (start, end)
+            for start, end in places
+            if b"@" not in image[_word_before(image, start, 0) : start]
+        ]
+    return [(start, end, ".") for start, end in places]
 
 
 def _spaced(image: bytes) -> list[Edit]:

@@ -140,7 +140,9 @@ def odd(token: str) -> tuple[Raw, ...]:
     if token[0] == "/" and _LOCAL_PATH.match(token):
         return ()
     if "," in token:
-        return tuple(_encoded(token) or _columns(token))
+        return tuple(_encoded(token) or _columns(token, ","))
+    if "@" in token and "/" in token and all(one.count("@") == 1 for one in token.split("/")):
+        return tuple(_columns(token, "/"))
     return _file(token) or tuple(_encoded(token) or names.find(token, 0, len(token)))
 
 
@@ -157,10 +159,10 @@ def _encoded(token: str) -> Iterator[Hit] | None:
     return _decoded(token, encoded) if encoded else None
 
 
-def _columns(token: str) -> Iterator[Raw]:
+def _columns(token: str, separator: str) -> Iterator[Raw]:
     """Yield what the columns of *token* hold."""
     start = 0
-    for column in token.split(","):
+    for column in token.split(separator):
         end = start + len(column)
         if "." not in column:
             pass
