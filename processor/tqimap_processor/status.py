@@ -104,6 +104,8 @@ def _show(found: dict[str, Any]) -> None:
     for failure in found["failures"][:SHOWN]:
         sentence = f"{failure['sha256'][:12]} failed: {failure['reason']}"
         console.print(escape(sentence), soft_wrap=True)
+    if (more := len(found["failures"]) - SHOWN) > 0:
+        console.print(f"... and {more} more failed mails (--json lists them)")
     for one in found["quarantined"]:
         where = f"{one['mailbox']}/{one['folder']} UID {one['uid']}"
         sentence = f"{where} quarantined: the server gave nothing for it in {one['runs']} runs"
@@ -111,5 +113,3 @@ def _show(found: dict[str, Any]) -> None:
     for name, until in found["throttled"].items():
         sentence = f"{name} is left alone until {until}: its server asked for it"
         console.print(escape(sentence), soft_wrap=True)
-    if (more := len(found["failures"]) - SHOWN) > 0:
-        console.print(f"... and {more} more failed mails (--json lists them)")

@@ -82,7 +82,8 @@ class _Office:
         """Say what became of all."""
         names = (*Admission, archive.TOO_LARGE, archive.NO_MAIL, archive.UNREADABLE)
         counted = ", ".join(f"{self._counts[name]} {name}" for name in names)
-        return f"{sum(self._counts[one] for one in Admission)} mails submitted: {counted}"
+        number = sum(self._counts[one] for one in Admission)
+        return f"{number} {'mail' if number == 1 else 'mails'} submitted: {counted}"
 
     def _envelopes(self, path: Path) -> Iterator[Envelope]:
         number = 0

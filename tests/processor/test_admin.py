@@ -17,7 +17,7 @@ import rq.serializers
 from fixtures.workers import SETTINGS, Crew, build, until
 from rq.job import Job
 
-from tqimap_processor import admin, dashboard
+from tqimap_processor import admin, dashboard, status
 from tqimap_sandbox.redis import free_port
 from tqimap_shared import queue
 from tqimap_shared.settings import Dashboard, Settings
@@ -82,6 +82,21 @@ def test_status_lists_live_workers_and_reads_well(
     shown = capsys.readouterr().out
     assert "night-shift" in shown
     assert f"{failed[:12]} failed: ThreatQ: refuses the file." in shown
+
+
+@pytest.mark.redis
+def test_status_shows_the_first_failures_and_counts_the_rest(
+    crew: Crew, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """After an outage the table stays readable, and says that it is not all."""
+    for number in range(status.SHOWN + 3):
+        lease = crew.ledger.lease(crew.give("refused", number), owner="one")
+        assert lease is not None
+        lease.fail("ThreatQ: refuses the file.", final=True)
+    assert run(crew, "status") == 0
+    lines = capsys.readouterr().out.splitlines()
+    assert sum(" failed: ThreatQ" in line for line in lines) == status.SHOWN
+    assert lines[-1] == "... and 3 more failed mails (--json lists them)"
 
 
 @pytest.mark.redis
