@@ -13,6 +13,8 @@ from tqimap_shared.store import answering
 
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     import redis
     from redis.commands.core import Script
 
@@ -31,6 +33,19 @@ class Scripts:
             self._known[name] = self._redis.register_script(_text(name))
         with answering(self._redis):
             return self._known[name](keys=[self._base], args=list(arguments))
+
+    def run_upon(
+        self, values: Mapping[str, bytes], name: str, *arguments: str | bytes | float
+    ) -> Any:  # noqa: ANN401 - Lua's answer
+        """Set each of *values* that is not there yet, by key, and `run`: all of it or nothing.
+
+        Large values pass Lua by so; the script's whole text is sent, which cannot be unknown.
+        """
+        with answering(self._redis), self._redis.pipeline() as pipeline:
+            for key, value in values.items():
+                pipeline.set(self._base + key, value, nx=True)
+            pipeline.eval(_text(name), 1, self._base, *arguments)
+            return pipeline.execute()[-1]
 
 
 @cache

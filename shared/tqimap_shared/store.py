@@ -88,7 +88,7 @@ def answering(client: redis.Redis) -> Iterator[None]:
         raise Denied(SUBJECT, f"{place(client)} refused user name or password.") from None
     except exceptions.NoPermissionError as error:
         raise Denied(
-            SUBJECT, f"{place(client)} forbids this user what is needed: {error}"
+            SUBJECT, f"{place(client)} forbids this user what is needed: {_said(error)}"
         ) from None
     except exceptions.BusyLoadingError:
         raise TryLater(SUBJECT, f"{place(client)} is still reading its data.") from None
@@ -101,12 +101,17 @@ def answering(client: redis.Redis) -> Iterator[None]:
         raise TryLater(SUBJECT, f"{place(client)} is a replica and takes no writes.") from None
     except exceptions.ResponseError as error:
         # redis-py takes the code off an error that it knows by a class of its own
-        code = PASSING_CLASSES.get(type(error)) or str(error).partition(" ")[0]
-        if str(error).startswith("DB index"):
+        code = PASSING_CLASSES.get(type(error)) or _said(error).partition(" ")[0]
+        if _said(error).startswith("DB index"):
             raise SettingsError("redis.url", f"{place(client)} has no such database.") from None
         if code not in PASSING:
-            raise
+            raise exceptions.ResponseError(_said(error)) from None
         raise TryLater(SUBJECT, f"{place(client)} takes no writes now ({code}).") from None
+
+
+def _said(error: exceptions.ResponseError) -> str:
+    """Return the server's words; redis-py puts the command before them, and so what is in mails."""
+    return str(error).rpartition(" caused error: ")[2]
 
 
 def check(client: redis.Redis) -> list[str]:

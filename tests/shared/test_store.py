@@ -13,8 +13,11 @@ from redis.exceptions import ResponseError
 
 from tqimap_sandbox import redis as sandbox
 from tqimap_shared import store
+from tqimap_shared.envelope import Envelope, Location
 from tqimap_shared.errors import Denied, SettingsError, StopProcess, TryLater
+from tqimap_shared.ledger import Ledger
 from tqimap_shared.settings import Redis as RedisSettings
+from tqimap_shared.settings import Worker
 
 
 if TYPE_CHECKING:
@@ -116,6 +119,21 @@ def test_a_forbidden_command_is_denied(user: Redis, redis_url: str) -> None:
     )
     with pytest.raises(Denied, match="forbids"):
         store.check(as_limited(redis_url))
+
+
+def test_what_redis_refuses_repeats_no_mail(user: Redis, redis_url: str) -> None:
+    """An admission that an ACL forbids is named by Redis' words, without the mail in it."""
+    commands = ["+@all", "-set"]
+    user.acl_setuser(
+        "limited", enabled=True, passwords=["+s3cret-word"], commands=commands, keys=["*"]
+    )
+    ledger = Ledger(as_limited(redis_url), settings=Worker())
+    mail = Envelope(Location("m", "INBOX", 1, 1), b"hunter2", "ab", b"hunter2")
+    with pytest.raises(Denied, match="forbids") as caught:
+        ledger.admit([mail])
+    assert "'set'" in str(caught.value)
+    assert "hunter2" not in str(caught.value)
+    assert user.keys("*raw:ab") == []
 
 
 def test_a_password_from_settings_is_used(user: Redis, redis_url: str) -> None:
