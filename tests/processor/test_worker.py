@@ -163,7 +163,7 @@ def test_sigterm_ends_the_mail_in_hand_first(crew: Crew) -> None:
 
 def test_an_idle_worker_ends_within_seconds(crew: Crew) -> None:
     """SIGTERM between two mails is heeded; until then it listens on exactly one queue."""
-    worker = crew.start("--name", "one")
+    worker = crew.start("--name", "one", "-v", "3")
     until(lambda: "Listening" in crew.output)
     assert crew.redis.hget("rq:worker:one", "queues") == SETTINGS.worker.queue.encode()
     assert end(worker) == 0
@@ -171,7 +171,7 @@ def test_an_idle_worker_ends_within_seconds(crew: Crew) -> None:
 
 def test_a_name_is_had_once(crew: Crew) -> None:
     """A second worker of the same name on this host is refused with one clear line."""
-    crew.start("--name", "one")
+    crew.start("--name", "one", "-v", "3")
     until(lambda: "Listening" in crew.output)
     assert crew.start("--name", "one").wait(120) == 78
     assert "tqimap-worker: --name one: a worker of this name is running" in crew.output
