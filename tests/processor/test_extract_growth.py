@@ -80,6 +80,7 @@ HOSTILE = [
     "version 1.2.3.4, ",
     "1.2.3.4 and ",
     "\\Device\\Mup\\a ",
+    "a.com\\n",
 ]
 SMALL, LARGE = 10_000, 40_000
 # a quadratic passage shows as 2; the slack is for a busy machine

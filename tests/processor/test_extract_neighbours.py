@@ -97,6 +97,21 @@ WRITTEN: list[tuple[str, set[str]]] = [
         "Serial: 0a:1b:2c:3d:4e:5f:60:71:82:93:a4:b5:c6:d7:e8:f9",
         {"0a1b2c3d4e5f60718293a4b5c6d7e8f9"},
     ),
+    # a defanged dot makes a domain of what else is a file, but not an escaped one
+    ("evil[.]mov, update[.]exe", {"evil.mov", "update.exe"}),
+    # a string literal's ends of lines; the end of a path is none
+    (r"evil.com\nbad-place.net\r\n45.9.148.1", {"evil.com", "bad-place.net", "45.9.148.1"}),
+    (r"\test.txt", {"test.txt"}),
+    # an AS number at the end of a sentence, and in a field
+    ("hosted at AS9009.", {"AS9009"}),
+    ("AS: 14061, AS9009.5", {"AS14061"}),
+    # one path, with the kernel's prefix or a variable before slashes
+    (r"\\?\C:\Windows\evil.exe", {r"\\?\C:\Windows\evil.exe"}),
+    ("%TEMP%/a.exe", {"%TEMP%/a.exe"}),
+    # what looks like a drive in a link
+    ("https://evil.com/:b:/g/a?e=1", {"https://evil.com/:b:/g/a?e=1"}),
+    # two addresses with a slash between them
+    ("ann@evil.com/bob@evil.com", {"ann@evil.com", "bob@evil.com"}),
     # Bech32 has one case
     ("BC1QAR0SRRR7XFKVY5L643LYDNW9RE59GTZZWF5MDQ", {"bc1qar0srrr7xfkvy5l643lydnw9re59gtzzwf5mdq"}),
 ]
@@ -129,3 +144,9 @@ def test_senders_are_domains_of_addresses() -> None:
     """`@evil.com` names the domain of addresses, no account on a platform."""
     (found,) = extract("mails from @evil.com, not from @evilcorp")
     assert (found.type, found.value, "in-address" in found.flags) == ("FQDN", "evil.com", True)
+
+
+@pytest.mark.parametrize(("text", "kind"), [("evil[.]zip", "FQDN"), (r"Dec14\.zip", "Filename")])
+def test_a_defanged_dot_makes_a_domain(text: str, kind: str) -> None:
+    """Domains are defanged, names of files are not; an escaped dot is an expression's."""
+    assert [one.type for one in extract(text)] == [kind]

@@ -33,8 +33,8 @@ _JOINED_BEFORE = frozenset(b"0123456789_:.\xff" + ascii_letters.encode())
 _CVE = re.compile(
     rb"cve(?:-id)?[- _:#]{1,3}((?:19|20|2[1-9])\d\d|1[0-8]\d\d)[- _]{1,2}(\d{4,7})(?!\d)"
 )
-_ASN_NUMBER = rb"(\d{1,10})(?![\w\xff.-]|\.\d)"
-_ASN = re.compile(rb"as(?<![\w\xff]as)(n(?: ?[:=] ?|[ #-])?|[ :#-]| number:? )?" + _ASN_NUMBER)
+_ASN_NUMBER = rb"(\d{1,10})(?![\w\xff-]|\.[\w\xff])"
+_ASN = re.compile(rb"as(?<![\w\xff]as)(n(?: ?[:=] ?|[ #-])?|:? |[:#-]| number:? )?" + _ASN_NUMBER)
 _SPELLED_OUT = re.compile(rb"autonomous system(?: number)?(?: \(asn?\))?:? " + _ASN_NUMBER)
 _SSDEEP = re.compile(rb":(?<=\d:)(?=[A-Za-z0-9+/]{6,148}+:)")
 _SSDEEP_BODY = re.compile(rb":[A-Za-z0-9+/]{6,148}+:[A-Za-z0-9+/]{3,148}+")

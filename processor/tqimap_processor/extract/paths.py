@@ -34,7 +34,7 @@ _VOLUME = re.compile(
     rb"\\(?<![\w\xff\\]\\)(?i:Device)\\(?:HarddiskVolume\d{1,3}|Mup)\\(?=[\w\xff])"
 )
 _SHARE = re.compile(
-    rb"\\\\\\{0,2}(?:[A-Za-z0-9][\w\xff.-]{0,253}(?:@(?:SSL|\d{1,5})){0,2}|[?.])\\{1,2}(?=[\w\xff$])"
+    rb"\\\\\\{0,2}(?:[A-Za-z0-9][\w\xff.-]{0,253}(?:@(?:SSL|\d{1,5})){0,2}|[?.](?:\\[A-Za-z]:)?)\\{1,2}(?=[\w\xff$])"
 )
 _HIVE = (
     rb"(?:EY_(?:LOCAL_MACHINE|CURRENT_USER|CLASSES_ROOT|USERS|CURRENT_CONFIG|PERFORMANCE_DATA)"
@@ -72,7 +72,8 @@ _UNIX_ROOT = re.compile(
 )
 # a drive or a variable before slashes
 _ROOTED = (
-    (b":/", re.compile(rb":/(?<=[A-Za-z]:/)(?<![\w\xff.%-][A-Za-z]:/)(?=[A-Za-z])"), 1),
+    (b":/", re.compile(rb":/(?<=[A-Za-z]:/)(?<![\w\xff.%:-][A-Za-z]:/)(?=[A-Za-z])"), 1),
+    (b"%", re.compile(rb"%(?<![\w\xff%]%)[A-Za-z_()]{4,30}%/(?=[\w.])"), 0),
     (b"~", re.compile(rb"~/(?<![\w\xff./:~-]~/)(?=[\w\xff.])"), 0),
     (b"$", re.compile(rb"\$(?:[A-Z]{3,20}|\{[A-Z_]{3,20}\})/(?=[\w.])"), 0),
 )

@@ -18,7 +18,7 @@ from tqimap_processor.extract import (
     triggers,
     versions,
 )
-from tqimap_processor.extract.finding import EMAIL, IP, Finding, Raw, make
+from tqimap_processor.extract.finding import EMAIL, FILENAME, FQDN, IP, Finding, Raw, make
 from tqimap_processor.extract.image import Image
 from tqimap_processor.extract.refanging import Refanged
 
@@ -217,4 +217,8 @@ def _led_back(text: str, refanged: Refanged, hit: Raw, at: int) -> Finding:
     else:
         changed = stop - begin != end - start or refanged.rewrote(start, end)
     flags = flags | _DEFANGED if changed and flags else _DEFANGED if changed else flags
+    written = text[begin:stop]
+    if changed and kind is FILENAME and "file-like" in flags and "\\" not in written:
+        # people defang domains; what only escapes a dot is an expression
+        kind, value = FQDN, value.lower()
     return make(Finding, (kind, value, begin, stop, flags, more))

@@ -41,6 +41,7 @@ _PLAIN = re.compile(
     r"((?:(?!xn--|example\.)[a-z0-9][a-z0-9-]{0,45}+(?<!-)\.){1,4}([a-z]++|\d++))"
     r"(?::(\d{1,5}))?(/[A-Za-z0-9_~%/=+.:#?&-]*+(?<![.:#?&]))?"
 ).fullmatch
+_NEW_LINE = re.compile(r"(?:\\[nrt])+")
 _ENCODED = re.compile(r"(?:https?|ftp)%3[aA]%2[fF]%2[fF][^\s&,;]+")
 # a path on the same host: whatever looks like a name in it is a file
 _LOCAL_PATH = re.compile(r"/(?![/\d\[]|dev/(?:tcp|udp)/)[^@,;()\[\]]*+$")
@@ -135,6 +136,8 @@ def _name(host: str, last: str, port: str | None) -> tuple[Raw, ...]:
 
 def odd(token: str) -> tuple[Raw, ...]:
     """Return the hits of *token*, which is not plain, in the order of their places."""
+    if "\\" in token[1:] and token[0] != "\\" and (lines := _lines(token)):
+        return lines
     if "://" in token:
         return tuple(_mixed(token))
     if token[0] == "/" and _LOCAL_PATH.match(token):
@@ -157,6 +160,23 @@ def _file(token: str) -> tuple[Raw, ...]:
 def _encoded(token: str) -> Iterator[Hit] | None:
     encoded = _ENCODED.search(token) if "%2" in token else None
     return _decoded(token, encoded) if encoded else None
+
+
+def _lines(token: str) -> tuple[Raw, ...]:
+    """Return what the lines of *token* hold, if all of them are plain: a string literal's."""
+    found: list[Raw] = []
+    start = 0
+    for end, following in [m.span() for m in _NEW_LINE.finditer(token)] + [(len(token), 0)]:
+        line = token[start:end]
+        hits = plain(line) if line else ()
+        if line and not hits:
+            return ()
+        found += [
+            (kind, value, start + begin, start + stop, flags, more)
+            for kind, value, begin, stop, flags, more in hits
+        ]
+        start = following
+    return tuple(found)
 
 
 def _columns(token: str, separator: str) -> Iterator[Raw]:

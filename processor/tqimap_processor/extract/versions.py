@@ -17,7 +17,7 @@ _WORDS = _bytes("""
     windows firefox thunderbird chrome chromium safari opera openssl openssh openjdk jdk jre java
     tomcat weblogic websphere coldfusion acrobat photoshop libreoffice winrar kernel junos fortios
     fortiproxy fortimanager pan-os panos xe xr esxi vcenter sonicos screenconnect secure
-    patch hotfix sdk framework plugin driver
+    rhel centos ubuntu debian patch hotfix sdk framework plugin driver
 """)
 # verbs before these: `fixed in 7.2.4.1`, `prior to 3.2.1.0`
 _VERBS = {
