@@ -10,7 +10,7 @@ import tempfile
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeAlias
 
 from bench import fetch_crowd, fetch_mails, fetch_peers, plant
 from bench.fetch_idle import idle
@@ -25,7 +25,7 @@ from tqimap_sandbox import redis as redis_server
 
 if TYPE_CHECKING:
     import argparse
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable, Iterator, Mapping
 
     from bench.fetch_mails import Mails
     from fixtures.dovecot import Dovecot
@@ -34,6 +34,11 @@ MB = 1_000_000
 ROUND_TRIP = 0.05
 RATE = 25 * MB  # bytes a second: 200 Mbit/s
 LOOPBACK, FAR = "loopback", "50 ms"
+OURS = {"admitted": "slower than tqimap", "bare": "slower than tqimap without a sink"}
+
+
+Ours: TypeAlias = "Mapping[str, Taken]"
+"""The best of each way of ours."""
 
 
 def arguments(parser: argparse.ArgumentParser) -> None:
@@ -84,8 +89,8 @@ def measure(options: argparse.Namespace) -> Table:
         _compare(house, ours, some, 0, LOOPBACK, (15, 3.5), table)
         with house.far() as port:
             say("our way, 50 ms ...")
-            ours = _best(house, "admitted", options.rounds, port)
-            table.lines.append(Line("50 ms: with durable admit", ours.seconds, "s"))
+            ours = {way: _best(house, way, options.rounds, port) for way in OURS}
+            table.lines.append(Line("50 ms: with durable admit", ours["admitted"].seconds, "s"))
             some = house.mails.some(options.some // 5)
             _compare(house, ours, some, port, FAR, (120, 5), table)
         with house.far(RATE) as port:
@@ -122,8 +127,8 @@ def _once(house: _House, way: str, port: int = 0, mails: Mails | None = None) ->
     return found
 
 
-def _near(house: _House, rounds: int, table: Table) -> Taken:
-    """Compare with draining the socket; return our way with durable admission."""
+def _near(house: _House, rounds: int, table: Table) -> Ours:
+    """Compare with draining the socket; return our ways."""
     ways = ("drained", "bare", "admitted", "whole")
     found: dict[str, list[Taken]] = {way: [] for way in ways}
     for number in range(rounds):
@@ -151,23 +156,31 @@ def _near(house: _House, rounds: int, table: Table) -> Taken:
         Line("the same: processor time", cpu["whole"], "CPU s"),
     ]
     table.notes.append(f"{LOOPBACK}: the best of {rounds} rounds in which the ways took turns.")
-    return min(found["admitted"], key=lambda one: one.seconds)
+    return {way: min(found[way], key=lambda one: one.seconds) for way in OURS}
 
 
 def _compare(
     house: _House,
-    ours: Taken,
+    ours: Ours,
     some: Mails,
     port: int,
     where: str,
     goals: tuple[float, float],
     table: Table,
 ) -> None:
-    """Compare our way, admission and marks included, with how others fetch; times are a mail's."""
-    each = ours.seconds / ours.mails
+    """Compare our ways with how others fetch; times are a mail's.
+
+    Others are compared with our admission and marks, and again with our fetching alone where they
+    wait for no disk: they keep nothing safe either.
+    """
+    each = {way: one.seconds / one.mails for way, one in ours.items()}
 
     def compare(
-        what: str, act: Callable[[Given], Taken], mails: Mails, least: float | None
+        what: str,
+        act: Callable[[Given], Taken],
+        mails: Mails,
+        least: float | None,
+        *against: str,
     ) -> None:
         say(f"{where}: {what}, {len(mails.files)} mails ...")
         given = house.given(port, mails)
@@ -175,11 +188,14 @@ def _compare(
         house.forget(given)
         other = found.seconds / found.mails
         name = f"{where}: {what}"
-        table.lines.append(
-            Line(name, 1 / other, "mails/s", other / each, "slower than tqimap", least=least)
-        )
+        for way in against or ("admitted",):
+            with_what, mark = OURS[way], least if way == "admitted" else None
+            line = Line(name, 1 / other, "mails/s", other / each[way], with_what, least=mark)
+            table.lines.append(line)
 
     compare("one mail a command, admitted", lambda at: taken("singly", at), some, goals[0])
+    single = "bare_singly"
+    compare("one mail a command, no sink", lambda at: taken(single, at), some, None, "bare")
     if have_tools():
         compare("imap-tools", lambda at: taken("tools", at), some, None)
     with tempfile.TemporaryDirectory(prefix="tqimap-bench-") as name:
@@ -187,7 +203,8 @@ def _compare(
         have = fetch_peers.missing()
         if fetch_peers.MBSYNC not in have:
             synchronise = fetch_peers.synchronised
-            compare("mbsync", lambda at: synchronise(at, directory), house.mails, goals[1])
+            mails, way = house.mails, lambda at: synchronise(at, directory)
+            compare("mbsync without fsync", way, mails, goals[1], *OURS)
         if fetch_peers.FETCHMAIL not in have:
             count = len(some.files)
             compare("fetchmail", lambda at: fetch_peers.delivered(at, directory, count), some, None)

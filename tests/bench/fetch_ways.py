@@ -146,7 +146,15 @@ def searched(given: Given) -> Counted:
 
 def singly(given: Given) -> Counted:
     """Ask for one mail a command, admit and mark it, then the next: imapclient as it comes."""
-    ledger = given.ledger()
+    return _singly(given, given.ledger().admit)
+
+
+def bare_singly(given: Given) -> Counted:
+    """Ask for one mail a command and mark it, and keep nothing."""
+    return _singly(given, lambda _: None)
+
+
+def _singly(given: Given, admit: Callable[[Sequence[Envelope]], object]) -> Counted:
     octets = 0
     with IMAPClient("127.0.0.1", given.port, ssl=False) as client:
         client.plain_login(given.user, given.password)
@@ -154,7 +162,7 @@ def singly(given: Given) -> Counted:
         uids: SearchIds = client.search("UNSEEN")
         for uid in uids:
             raw = client.fetch([uid], ["BODY.PEEK[]"])[uid][b"BODY[]"]
-            ledger.admit([Envelope.seal(Location("bench", "INBOX", 1, uid), raw)])
+            admit([Envelope.seal(Location("bench", "INBOX", 1, uid), raw)])
             client.add_flags([uid], [b"\\Seen"], silent=True)
             octets += len(raw)
     return len(uids), octets
@@ -171,7 +179,8 @@ def tools(given: Given) -> Counted:
 
 
 WAYS: Mapping[str, Callable[[Given], Counted]] = {
-    one.__name__: one for one in (drained, bare, admitted, whole, searched, singly, tools)
+    one.__name__: one
+    for one in (drained, bare, admitted, whole, searched, singly, bare_singly, tools)
 }
 
 
