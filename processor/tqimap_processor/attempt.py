@@ -33,7 +33,8 @@ if TYPE_CHECKING:
 
 LOG = logging.getLogger(__name__)
 NOTHING = "nothing to do"
-SILENT = ("ids", "message_id", "sender", "date")  # remembered, but not logged: the mail's own words
+# remembered, but not logged: numbers without end, and the mail's own words
+SILENT = ("ids", "refused", "message_id", "sender", "date")
 
 
 @dataclass(frozen=True, slots=True)

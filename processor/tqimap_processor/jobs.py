@@ -87,5 +87,6 @@ def _work(lease: Lease, context: Context) -> dict[str, str]:
         "indicators": str(receipt.indicators),
         "relations": str(receipt.relations),
         "ids": ranges.join(receipt.ids),
+        "refused": " ".join(sorted(receipt.refused)),
         **remembered(report.message, settings.threatq.max_attribute),
     }

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 
 from tqimap_processor.report import Action
 from tqimap_processor.threatq import payload
+from tqimap_processor.threatq.match import mark
 from tqimap_processor.threatq.places import Places
 
 
@@ -32,13 +33,14 @@ logger = logging.getLogger(__name__)
 class Receipt:
     """How many Files, indicators and relations of a mail ThreatQ holds now.
 
-    *ids* are those of the indicators.
+    *ids* are those of the indicators, *refused* the marks of those that ThreatQ did not take.
     """
 
     files: int
     indicators: int
     relations: int
     ids: frozenset[int] = field(default=frozenset(), compare=False)
+    refused: frozenset[str] = field(default=frozenset(), compare=False)
 
 
 def deliver(report: Report, *, client: Client, lease: Lease, settings: Settings) -> Receipt:
@@ -60,7 +62,9 @@ def deliver(report: Report, *, client: Client, lease: Lease, settings: Settings)
         linked = [ids[key] for key in related(kept, copies, threatq) if key in ids]
         relations += client.relate(number, linked, before=lease.renew)
     known = frozenset(ids.values())
-    return Receipt(len(groups), len(known), relations, known)
+    keys = {(one.type, one.value) for one in kept if one.type in client.reference.types}
+    refused = frozenset(map(mark, keys - ids.keys()))
+    return Receipt(len(groups), len(known), relations, known, refused)
 
 
 def contents(attachments: Sequence[Artefact]) -> list[list[Artefact]]:

@@ -252,6 +252,17 @@ def test_what_a_mail_lacks_is_named(office: Office, verify: Verify) -> None:
     assert verify()[0] == 0
 
 
+def test_what_threatq_refused_is_not_named_again(office: Office, verify: Verify) -> None:
+    """It was said when the mail was done; nothing that verify could do would bring it there."""
+    # all five together, then the first two, then the first of them alone
+    office.threatq.inject("errors", path="/api/indicators/consume", count=3)
+    sha = office.done(report_mail(1))
+    assert office.threatq.counts()["indicators"] == 4
+    assert verify()[0] == 0
+    office.redis.hdel(f"{PREFIX}m:{sha}", "a:refused")
+    assert kinds(verify()[1]) == [("indicators-missing", sha)]
+
+
 def twin(office: Office, sha: str, source: str = "") -> tuple[int, int]:
     """Upload a mail's File once more, as if the look-up had missed it; older and younger id."""
     number = next(iter(office.mail(sha).effects.values()))

@@ -16,7 +16,7 @@ from tqimap_processor.checks.library import FILE, files_of, indicators_of, whole
 from tqimap_processor.contain import examiner
 from tqimap_processor.difference import look_up
 from tqimap_processor.report import Action
-from tqimap_processor.threatq.match import key, match
+from tqimap_processor.threatq.match import key, mark, match
 from tqimap_processor.threatq.places import line
 from tqimap_processor.upload import contents, related
 from tqimap_shared.errors import Never
@@ -42,13 +42,15 @@ LONGEST = 80  # characters of each
 class _Read:
     """A mail read again: indicators it brings, as far as they are there by id, and attachments.
 
-    *files* are groups of attachments with one content, *sent* the ids of Files by effect.
+    *files* are groups of attachments with one content, *sent* the ids of Files by effect,
+    *refused* the marks of indicators that ThreatQ did not take.
     """
 
     wanted: Sequence[Decision]
     ids: Mapping[Key, int]
     files: Sequence[Sequence[Artefact]]
     sent: Mapping[str, str]
+    refused: Sequence[str]
 
 
 def faults(desk: Desk, client: Client, held: Library) -> Iterator[Fault]:
@@ -89,12 +91,14 @@ def _read(report: Report, client: Client, mail: Mail, held: Library) -> _Read:
         # something else may have brought it
         if key(one) not in ids and (there := look_up(client, one)) is not None:
             ids[key(one)] = there["id"]
-    return _Read(wanted, ids, contents(report.attachments), files_of(mail))
+    refused = mail.attributes.get("refused", "").split()
+    return _Read(wanted, ids, contents(report.attachments), files_of(mail), refused)
 
 
 def _indicators(read: _Read) -> Iterator[str]:
     for one in read.wanted:
-        if (one.type, one.value) not in read.ids:
+        wanted = (one.type, one.value)
+        if wanted not in read.ids and mark(wanted) not in read.refused:
             yield f"{one.type} {one.value}"
 
 

@@ -7,6 +7,7 @@ by our own normal forms, never by string equality alone.
 
 from __future__ import annotations
 
+import hashlib
 import re
 from typing import TYPE_CHECKING
 
@@ -21,12 +22,18 @@ if TYPE_CHECKING:
 Key = tuple[str, str]
 """A type's name and a value, as we spell them."""
 
+MARK = 16  # hexadecimal digits
 _SCHEME = re.compile(r"^[a-z][a-z0-9+.-]*://", re.IGNORECASE)
 
 
 def key(payload: Record) -> Key:
     """Return the key of an indicator as it is sent."""
     return payload["type"]["name"], payload["value"]
+
+
+def mark(of: Key) -> str:
+    """Return a short name of a key that tells nothing of it."""
+    return hashlib.sha256(" ".join(of).encode(errors="replace")).hexdigest()[:MARK]
 
 
 def forms(kind: str, value: str) -> Iterator[str]:
