@@ -93,7 +93,7 @@ def find(text: str, image: Image) -> Iterator[Raw]:
         yield from _keys(text, image.bytes)
         yield from _windows(text, image.bytes)
     if b"hk" in image.lower:
-        yield from _slashed(text, image.bytes)
+        yield from _slashed(text, image)
     if b"/" in image.bytes:
         yield from _unix(text, image.bytes)
 
@@ -112,12 +112,13 @@ def _keys(text: str, image: bytes) -> Iterator[Hit]:
             yield hit
 
 
-def _slashed(text: str, image: bytes) -> Iterator[Hit]:
+def _slashed(text: str, image: Image) -> Iterator[Hit]:
     """Yield the keys that are written with slashes, as if they had backslashes."""
     done = 0
-    for key in _SLASHED.finditer(image):
-        start = key.start() - 1
-        if start < done:
+    at = -1
+    while (at := image.lower.find(b"hk", at + 1)) >= 0:
+        key = _SLASHED.match(image.bytes, at + 1)
+        if key is None or (start := at) < done:
             continue
         # what stands before it may be a quotation mark
         base = max(0, start - 1)

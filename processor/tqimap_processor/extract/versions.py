@@ -29,6 +29,7 @@ _LAST = frozenset(word[-1] for word in (*_WORDS, *_VERBS))
 _AHEAD = re.compile(
     rb" (?:and|or) (?:earlier|later|prior|below|older|newer|above|higher|lower)\b(?! \d)"
 )
+_ALSO = (b" a", b" o")
 # between the numbers of a list
 _LIST = re.compile(rb"[ ,;/(-]{0,2}(?:and|or|through|thru|to|until|up to|&|bis)?[ -]{0,2}")
 # nothing so far away is its neighbour
@@ -44,7 +45,7 @@ def is_version(lower: bytes, start: int, end: int) -> bool:
     before = before.rstrip(b" \t\"'([.:=")
     if before and before[-1] in _LAST and _says(before):
         return True
-    return _AHEAD.match(lower, end) is not None
+    return lower[end : end + 2] in _ALSO and _AHEAD.match(lower, end) is not None
 
 
 def goes_on(lower: bytes, last: int, start: int) -> bool:
