@@ -219,3 +219,12 @@ def test_image_that_cannot_be_decoded_says_so() -> None:
     assert [(one.kind, one.detail) for one in opened.problems] == [
         ("unsupported", "HEIC: not searched for codes")
     ]
+
+
+def test_shortcut_that_breaks_off_still_shows_its_text() -> None:
+    """A network location without an end is a problem, and what is readable beside it is read."""
+    head = b"L" + bytes(8) + b"\xff" * 7 + b"\5\0\0\0\1" + b"\xcc" * 5 + b"\xa5L" + bytes(11)
+    data = head + b"\1" + b"\xcc" * 5 + b"\xa5" + b"\xcc" * 44 + b" http://some-place.com/"
+    opened = open_artefact("lnk", source(data))
+    assert [one.kind for one in opened.problems] == ["malformed"]
+    assert any("http://some-place.com/" in one.text for one in opened.spans)

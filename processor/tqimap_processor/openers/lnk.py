@@ -38,6 +38,7 @@ _BROKEN = (
     struct.error,
     EOFError,
     OSError,
+    RuntimeError,  # its generators raise StopIteration
 )
 
 
