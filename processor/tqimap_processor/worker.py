@@ -240,10 +240,7 @@ def run(
     anew. In a burst it raises TryLater then.
     """
     for name in ("rq.worker", "rq.scheduler", "rq.job"):
-        # rq sets INFO, and says three times of each mail what `attempt` says once
-        chatty = LOG.isEnabledFor(logging.DEBUG)
-        logging.getLogger(name).setLevel(logging.NOTSET if chatty else logging.WARNING)
-    LOG.info("worker %s: works on queue %s", slot.name, settings.worker.queue)
+        logging.getLogger(name).setLevel(logging.NOTSET)  # rq sets INFO: -v decides here
     jobs.prepare(settings)
     attempt.configure(settings, client, owner=slot.name)
     # what is there by now is kept out of the collector's way, or each horse would copy it
