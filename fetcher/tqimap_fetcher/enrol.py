@@ -1,6 +1,7 @@
 """The first run: ask a person for what the settings lack, and keep the answers.
 
-tomli-w, because the standard library reads TOML but does not write it.
+tomlkit, because the standard library reads TOML but does not write it, and because it alone keeps
+what an operator wrote, comments and order included.
 """
 
 from __future__ import annotations
@@ -11,7 +12,6 @@ import tomllib
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-import tomli_w
 from pydantic import BaseModel, SecretStr, ValidationError
 
 from tqimap_fetcher.connector import known_status
@@ -116,7 +116,7 @@ def _with_known_status(session: Session, settings: ThreatQ) -> ThreatQ:
 
 def lacking(directory: Path) -> bool:
     """Say whether neither *directory*'s tqimap.toml nor secret files hold what a login needs."""
-    kept = _content(directory / FILE_NAME).get("threatq", {})
+    kept = tomllib.loads(_text(directory / FILE_NAME)).get("threatq", {})
     return not ("host" in kept or in_secret_file("threatq", "host"))
 
 
@@ -124,20 +124,21 @@ def write(directory: Path, settings: Settings) -> None:
     """Put what *settings* say of ThreatQ and of files into *directory*'s tqimap.toml.
 
     So a later run needs neither the terminal nor the environment of the first. What secret files
-    hold stays there alone; all else in the file stays, save comments. The file is replaced at
-    once, mode 0600. Raises NotWritable.
+    hold stays there alone; all else in the file stays as it is. The file is replaced at once, mode
+    0600. Raises NotWritable.
     """
+    import tomlkit  # noqa: PLC0415 - a first run's only
+
     path = directory / FILE_NAME
-    content = _content(path)
+    content = tomlkit.parse(_text(path))
     for name in ("threatq", "files"):
-        news = _news(name, getattr(settings, name))
-        if news:
-            content[name] = content.get(name, {}) | news
-    replace(path, tomli_w.dumps(content).encode())
+        if news := _news(name, getattr(settings, name)):
+            content.setdefault(name, tomlkit.table()).update(news)
+    replace(path, tomlkit.dumps(content).encode())
 
 
-def _content(path: Path) -> dict[str, Any]:
-    return tomllib.loads(path.read_text("utf-8")) if path.exists() else {}
+def _text(path: Path) -> str:
+    return path.read_text("utf-8") if path.exists() else ""
 
 
 def _news(section: str, settings: BaseModel) -> dict[str, Any]:

@@ -13,7 +13,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, cast
 
-import tomli_w
+import tomlkit
 from fixtures import threatq
 
 from tqimap_sandbox import part
@@ -224,7 +224,7 @@ def _configure(directory: Path, url: str, stand_in: threatq.StandIn) -> None:
     }
     path = directory / FILE_NAME
     path.touch(mode=0o600)
-    path.write_text(tomli_w.dumps(wanted), "utf-8")
+    path.write_text(tomlkit.dumps(wanted), "utf-8")
 
 
 def machine() -> str:

@@ -164,14 +164,17 @@ def settings(**threatq: object) -> Settings:
 
 
 def test_the_rest_of_the_file_stays(tmp_path: Path) -> None:
-    """Sections and keys of the operator's survive, values of ours are added."""
+    """Sections, keys and comments of the operator's survive, values of ours are added."""
     path = tmp_path / FILE_NAME
     path.touch(0o600)
     path.write_text(
-        '[threatq]\ntlp = "RED"\nhost = "old"\n[[mailbox]]\nname = "Two"\nserver = "s"\n'
-        "[fetch]\nwindow = 2\n"
+        '# ours\n[threatq]\ntlp = "RED"  # agreed\nhost = "old"\n# theirs\n'
+        '[[mailbox]]\nname = "Two"\nserver = "s"\n[fetch]\nwindow = 2\n'
     )
     enrol.write(tmp_path, settings())
+    text = (tmp_path / FILE_NAME).read_text()
+    assert text.startswith('# ours\n[threatq]\ntlp = "RED"  # agreed\nhost = "h"\n')
+    assert "\n# theirs\n" in text
     content = written(tmp_path)
     assert content["threatq"] == {
         "tlp": "RED",

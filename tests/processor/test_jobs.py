@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
 
 import pytest
-import tomli_w
+import tomlkit
 from fixtures.built_mail import mixed, part
 from fixtures.workers import SETTINGS, Crew, until
 from fixtures.zygote import zygotes
@@ -44,7 +44,7 @@ def office(crew: Crew, threatq: StandIn) -> Crew:
         "policy": {"deny": DENY},
         "files": {"root": str(crew.directory)},
     }
-    (crew.directory / "tqimap.toml").write_text(tomli_w.dumps(wanted), "utf-8")
+    (crew.directory / "tqimap.toml").write_text(tomlkit.dumps(wanted), "utf-8")
     return crew
 
 

@@ -18,7 +18,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
-import tomli_w
+import tomlkit
 from rich.console import Console
 from rich.table import Column, Table
 
@@ -163,7 +163,7 @@ def _configure(
     }
     path = directory / FILE_NAME
     path.touch(mode=0o600)
-    path.write_text(tomli_w.dumps(settings), encoding="utf-8")
+    path.write_text(tomlkit.dumps(settings), encoding="utf-8")
 
 
 def _fields(mailbox: dict[str, Any], proxy: dict[str, Any], password: str) -> dict[str, str]:
