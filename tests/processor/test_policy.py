@@ -176,6 +176,14 @@ def test_message_id_is_no_address_even_if_its_domain_is_denied() -> None:
     assert outcome.action is Action.UPLOAD
 
 
+def test_lists_are_compiled_once_and_not_for_each_mail() -> None:
+    """Twenty thousand entries take a tenth of a second to compile."""
+    policies = [Policy(deny=["evil.example"], own_domains=["our.example"]) for _ in range(2)]
+    first, second = map(Rules.of, policies)
+    assert first.deny is second.deny
+    assert first.own is second.own
+
+
 def test_lists_match_whole_labels_and_whole_values() -> None:
     """A domain covers what is below it, not what ends like it; a value is itself only."""
     entries = Entries.of(["bad.com", ".dotted.com", "@mail.com", "CVE-2024-3400", "1.2.3.4", " "])
