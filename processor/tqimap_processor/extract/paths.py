@@ -40,15 +40,14 @@ _HIVE = (
     rb"(?:EY_(?:LOCAL_MACHINE|CURRENT_USER|CLASSES_ROOT|USERS|CURRENT_CONFIG|PERFORMANCE_DATA)"
     rb"|LM|CU|CR|U|CC)>?:?\\{1,2}"
 )
-# from its second letter on, which is the rarer one
-_KEYS = re.compile(rb"[Kk](?<=[Hh][Kk])(?<![A-Za-z0-9_][Hh][Kk])(?i:" + _HIVE + rb")")
+_KEYS = re.compile(rb"(?<![A-Za-z0-9_])(?i:HK" + _HIVE + rb")")
 # what the kernel calls HKEY_LOCAL_MACHINE and HKEY_USERS
 _KERNEL = re.compile(rb"\\(?<![\w\xff\\]\\)(?i:REGISTRY)\\(?i:MACHINE|USER)\\(?=[\w\xff])")
 # a short hive before slashes needs a key that is always in it
 _SLASHED = re.compile(
-    rb"[Kk](?<=[Hh][Kk])(?<![A-Za-z0-9_][Hh][Kk])(?i:EY_(?:LOCAL_MACHINE|CURRENT_USER|CLASSES_ROOT"
+    rb"(?<![A-Za-z0-9_])(?i:HK(?:EY_(?:LOCAL_MACHINE|CURRENT_USER|CLASSES_ROOT"
     rb"|USERS|CURRENT_CONFIG)|(?:LM|CU|CR|U|CC):?(?=/(?:software|system|sam|security|hardware"
-    rb"|s-1-|\.default|control panel|environment|clsid)/))/(?=[\w.])"
+    rb"|s-1-|\.default|control panel|environment|clsid)/)))/(?=[\w.])"
 )
 _MAX_SLASHED = 1024
 _SPACED_FILE = re.compile(
@@ -89,19 +88,29 @@ _ENDS = ".,;:!?'\")]}\u2026"
 
 def find(text: str, image: Image) -> Iterator[Raw]:
     """Yield the hits of *text*, whose image is *image*, with places in it."""
+    hives = list(_hives(image.lower))
     if b"\\" in image.bytes:
-        yield from _keys(text, image.bytes)
-        yield from _windows(text, image.bytes)
-    if b"hk" in image.lower:
-        yield from _slashed(text, image)
+        yield from _keys(text, image, hives)
+        yield from _windows(text, image)
+    if hives:
+        yield from _slashed(text, image.bytes, hives)
     if b"/" in image.bytes:
         yield from _unix(text, image.bytes)
 
 
-def _keys(text: str, image: bytes) -> Iterator[Hit]:
+def _hives(lower: bytes) -> Iterator[int]:
+    """Yield where the name of a hive may begin."""
+    at = lower.find(b"hk")
+    while at >= 0:
+        yield at
+        at = lower.find(b"hk", at + 1)
+
+
+def _keys(text: str, image: Image, hives: list[int]) -> Iterator[Hit]:
     done = 0
-    roots = [(key.start() - 1, key.end()) for key in _KEYS.finditer(image)]
-    roots += [key.span() for key in _KERNEL.finditer(image)]
+    roots = [key.span() for at in hives if (key := _KEYS.match(image.bytes, at))]
+    if b"\\registry\\" in image.lower:
+        roots += [key.span() for key in _KERNEL.finditer(image.bytes)]
     for begin, tail in sorted(roots):
         if begin < done:
             continue
@@ -112,13 +121,12 @@ def _keys(text: str, image: bytes) -> Iterator[Hit]:
             yield hit
 
 
-def _slashed(text: str, image: Image) -> Iterator[Hit]:
+def _slashed(text: str, image: bytes, hives: list[int]) -> Iterator[Hit]:
     """Yield the keys that are written with slashes, as if they had backslashes."""
     done = 0
-    at = -1
-    while (at := image.lower.find(b"hk", at + 1)) >= 0:
-        key = _SLASHED.match(image.bytes, at + 1)
-        if key is None or (start := at) < done:
+    for start in hives:
+        key = _SLASHED.match(image, start)
+        if key is None or start < done:
             continue
         # what stands before it may be a quotation mark
         base = max(0, start - 1)
@@ -128,7 +136,7 @@ def _slashed(text: str, image: Image) -> Iterator[Hit]:
             yield hit._replace(start=start, end=done)
 
 
-def _windows(text: str, image: bytes) -> Iterator[Raw]:
+def _windows(text: str, image: Image) -> Iterator[Raw]:
     done = 0
     for root in sorted(_roots(image)):
         if root[0] >= done and (hit := _windows_hit(text, *root, PATH)):
@@ -151,17 +159,18 @@ def _server(text: str, share: Hit) -> Iterator[Raw]:
         yield FQDN, name, start, stop, hosts.flags(name) | _IN_PATH, hosts.attributes(name)
 
 
-def _roots(image: bytes) -> Iterator[tuple[int, int]]:
+def _roots(views: Image) -> Iterator[tuple[int, int]]:
     """Yield where roots of paths begin and end."""
-    for match in _DRIVE.finditer(image):
+    image = views.bytes
+    for match in _DRIVE.finditer(image) if b":\\" in image else ():
         yield match.start() - 1, match.end()
-    for match in _VARIABLE.finditer(image) if b"%" in image else ():
+    for match in _VARIABLE.finditer(image) if b"%\\" in image else ():
         yield match.span()
-    for match in _POWERSHELL.finditer(image) if b"$" in image else ():
+    for match in _POWERSHELL.finditer(image) if b"$env:" in views.lower else ():
         yield match.span()
-    for match in _VOLUME.finditer(image):
+    for match in _VOLUME.finditer(image) if b"\\device\\" in views.lower else ():
         yield match.span()
-    for match in _SHARE.finditer(image):
+    for match in _SHARE.finditer(image) if b"\\\\" in image else ():
         before = image[match.start() - 1 : match.start()] if match.start() else b""
         if not (before.isalnum() or before in _NO_SHARE):
             yield match.span()

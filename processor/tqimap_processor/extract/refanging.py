@@ -46,12 +46,10 @@ class Refanged:
         joints = _sorted(brackets.find(seen, scanned) + spoken.find(scanned))
         edits = _compose(hidden, joints)
         scanned = _apply_image(scanned, joints)
-        if broken := schemes.find(scanned):
-            edits = _compose(edits, _sorted(broken))
-            self.text = _apply(plain, edits)
-            self.image = image.encode(self.text)
-        else:
-            self.text, self.image = _apply(plain, edits), scanned
+        if broken := _sorted(schemes.find(scanned)):
+            edits = _compose(edits, broken)
+            scanned = _apply_image(scanned, broken)
+        self.text, self.image = _apply(plain, edits), scanned
         self.new, self.old = _cuts(edits)
 
     @property

@@ -112,21 +112,22 @@ def _tokens(refanged: Refanged, image: Image) -> list[_Found]:
     found: list[_Found] = []
     # where the last number of a version ended
     version = -versions.FAR
-    for (start, end), token in zip(places, spelled, strict=True):
-        if hits := known[token]:
-            first = hits[0]
-            if first[0] is IP:
-                begin, stop = start + first[2], start + first[3]
-                if (
-                    versions.goes_on(lower, version, begin)
-                    or versions.is_version(lower, begin, stop)
-                ) and not refanged.rewrote(begin, stop):
-                    version, hits = stop, hits[1:]
-            elif first[0] is EMAIL and start and lower[start - 1] == _ANGLE:
-                hits = () if _IDENTIFIES.search(lower, max(0, start - 40), start) else hits
-            if end - start >= most and view[end : end + 1] not in b" ":
-                hits = tuple(_cut(hit, end - start) for hit in hits)
-            found.append((start, end, start, hits))
+    for (start, end), hits in zip(places, map(known.__getitem__, spelled), strict=True):
+        if not hits:
+            continue
+        kind, _, begin, stop, _, _ = hits[0]
+        if kind is IP:
+            begin += start
+            stop += start
+            if (
+                versions.goes_on(lower, version, begin) or versions.is_version(lower, begin, stop)
+            ) and not refanged.rewrote(begin, stop):
+                version, hits = stop, hits[1:]
+        elif kind is EMAIL and start and lower[start - 1] == _ANGLE:
+            hits = () if _IDENTIFIES.search(lower, max(0, start - 40), start) else hits
+        if end - start >= most and view[end : end + 1] not in b" ":
+            hits = tuple(_cut(hit, end - start) for hit in hits)
+        found.append((start, end, start, hits))
     return found
 
 

@@ -59,8 +59,8 @@ def find(image: bytes) -> list[Edit]:
     if b"," in image:
         edits += _commas(image)
     if b" . " in image:
-        edits += _apart(image)
-    return edits + _spaced(image)
+        edits += _apart(image) + _spaced(image)
+    return edits
 
 
 def _joined(image: bytes, at: int) -> list[Edit]:

@@ -25,7 +25,13 @@ _VERBS = {
     b"to": _bytes("upgrade upgraded upgrading update updated updating downgrade downgraded prior"),
     b"than": _bytes("earlier older newer later lower higher less"),
 }
+# between the word and its number; a sentence may end there too
+_AFTER_WORD = b" \t\"'([:="
+_GAP = _AFTER_WORD + b"."
 _LAST = frozenset(word[-1] for word in (*_WORDS, *_VERBS))
+# what stands directly before a version, and before that
+_NEXT = frozenset(_AFTER_WORD)
+_NEAR = _LAST | frozenset(_GAP)
 _AHEAD = re.compile(
     rb" (?:and|or) (?:earlier|later|prior|below|older|newer|above|higher|lower)\b(?! \d)"
 )
@@ -39,12 +45,13 @@ _BACK = 28
 
 def is_version(lower: bytes, start: int, end: int) -> bool:
     """Say whether the dotted quad [*start*, *end*) of the image *lower* is no address."""
-    before = lower[max(0, start - _BACK) : start]
-    if before[-1:] not in b" \t\"'([:=":
+    # nearly all are settled by the two characters before them
+    if start and lower[start - 1] not in _NEXT:
         return False
-    before = before.rstrip(b" \t\"'([.:=")
-    if before and before[-1] in _LAST and _says(before):
-        return True
+    if start > 1 and lower[start - 2] in _NEAR:
+        before = lower[max(0, start - _BACK) : start].rstrip(_GAP)
+        if before and before[-1] in _LAST and _says(before):
+            return True
     return lower[end : end + 2] in _ALSO and _AHEAD.match(lower, end) is not None
 
 
