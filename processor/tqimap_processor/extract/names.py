@@ -211,6 +211,8 @@ def _named(token: str, start: int, stop: int, before: str, after: str) -> Iterat
 
 def _clean(name: str) -> str:
     """Drop what stands before the last label that begins with a hyphen, and hyphens around."""
+    if "-" not in name and "_" not in name:
+        return name
     name = name.rstrip("-_")
     if name.startswith("__"):
         # bold in Markdown

@@ -141,14 +141,13 @@ def _windows(text: str, image: Image) -> Iterator[Raw]:
     for root in sorted(_roots(image)):
         if root[0] >= done and (hit := _windows_hit(text, *root, PATH)):
             yield hit
-            yield from _server(text, hit)
+            if text[hit.start] == "\\":
+                yield from _server(text, hit)
             done = hit.end
 
 
 def _server(text: str, share: Hit) -> Iterator[Raw]:
     """Yield the address or domain whose *share* a path names."""
-    if text[share.start] != "\\":
-        return
     written = text[share.start : share.end]
     start = share.start + len(written) - len(written.lstrip("\\"))
     host = written.lstrip("\\").partition("\\")[0].partition("@")[0]

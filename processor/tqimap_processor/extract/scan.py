@@ -67,12 +67,12 @@ def _extract(text: str) -> Sequence[Finding]:
     refanged = Refanged(text)
     image = Image(refanged.image)
     found = _tokens(refanged, image)
-    whole: list[_Found] = [(hit[2], hit[3], 0, (hit,)) for hit in _whole(refanged.text, image)]
+    whole = _whole(refanged.text, image)
     if refanged.changed:
-        whole.sort()
-        placed = _lead_back(text, refanged, found) + _lead_back(text, refanged, whole)
+        apart: list[_Found] = sorted((hit[2], hit[3], 0, (hit,)) for hit in whole)
+        placed = _lead_back(text, refanged, found) + _lead_back(text, refanged, apart)
     else:
-        placed = _placed(found + whole)
+        placed = _placed(found) + [make(Finding, hit) for hit in whole]
     placed.sort(key=_start)
     if more := list(opinion.find(text, refanged, placed)):
         placed = sorted(placed + more, key=_start)
@@ -112,7 +112,8 @@ def _tokens(refanged: Refanged, image: Image) -> list[_Found]:
     found: list[_Found] = []
     # where the last number of a version ended
     version = -versions.FAR
-    for (start, end), hits in zip(places, map(known.__getitem__, spelled), strict=True):
+    for (start, end), token in zip(places, spelled, strict=True):
+        hits = known[token]
         if not hits:
             continue
         kind, _, begin, stop, _, _ = hits[0]
@@ -120,7 +121,8 @@ def _tokens(refanged: Refanged, image: Image) -> list[_Found]:
             begin += start
             stop += start
             if (
-                versions.goes_on(lower, version, begin) or versions.is_version(lower, begin, stop)
+                (begin < version + versions.FAR and versions.goes_on(lower, version, begin))
+                or versions.is_version(lower, begin, stop)
             ) and not refanged.rewrote(begin, stop):
                 version, hits = stop, hits[1:]
         elif kind is EMAIL and start and lower[start - 1] == _ANGLE:

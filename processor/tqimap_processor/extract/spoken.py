@@ -19,6 +19,8 @@ if TYPE_CHECKING:
 _DOT = re.compile(rb" (?:dot|DOT|Dot|doT) ")
 # either of them
 _WORD = re.compile(rb" (?:(dot|DOT|Dot|doT)|at|AT|At|@) ")
+# blanks in a name that has one dot and no at
+_ONE_DOT = 2
 _ATS = (b" at ", b" AT ", b" At ", b" @ ")
 _NAME = re.compile(
     rb"(?:(?<![\w\xff.@+-])[\w\xff.+-]{1,64} (?:at|AT|At|@) )?"
@@ -90,13 +92,17 @@ def _words(image: bytes) -> list[Edit]:
 def _word_before(image: bytes, end: int, done: int) -> int:
     """Return where the word that ends at *end* begins, at *done* or 64 characters back at most."""
     back = max(done, end - 64)
-    return max(image.rfind(b" ", back, end), image.rfind(b"\n", back, end), back - 1) + 1
+    blank = image.rfind(b" ", back, end) + 1 or back
+    return image.rfind(b"\n", blank, end) + 1 or blank
 
 
 def _name(match: re.Match[bytes]) -> list[Edit]:
     name = match[0]
-    tld = name.rpartition(b" ")[2].lower().decode()
+    tld = name[name.rfind(b" ") + 1 :].lower().decode()
     begin = match.start()
+    if name.count(b" ") == _ONE_DOT:
+        dot = begin + name.find(b" ")
+        return [(dot, dot + 5, ".")] if tld in SPOKEN else []
     edits = [
         (begin + word.start(), begin + word.end(), "." if word[1] else "@")
         for word in _WORD.finditer(name)

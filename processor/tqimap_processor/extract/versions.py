@@ -56,8 +56,11 @@ def is_version(lower: bytes, start: int, end: int) -> bool:
 
 
 def goes_on(lower: bytes, last: int, start: int) -> bool:
-    """Say whether the number at *start* is the next of a list whose last one ended at *last*."""
-    return start - last < FAR and _LIST.fullmatch(lower, last, start) is not None
+    """Say whether the number at *start* is the next of a list whose last one ended at *last*.
+
+    They are less than FAR characters apart.
+    """
+    return _LIST.fullmatch(lower, last, start) is not None
 
 
 def _says(before: bytes) -> bool:
