@@ -44,7 +44,6 @@ _HEADERS = {
 _DOUBTS = frozenset(
     {
         "file-like",
-        "version-like",
         "in-url",
         "in-address",
         "no-scheme",

@@ -222,7 +222,7 @@ def _header(case: _Case) -> _Verdict | None:
 
 
 def _in_context(case: _Case) -> _Verdict | None:
-    if case.has(context.LISTED) and not case.has("version-like", "truncated"):
+    if case.has(context.LISTED) and not case.has("truncated"):
         return Action.UPLOAD, "Stands under a heading for indicators, in a table or in code."
     if case.has(context.ASIDE):
         return Action.REVIEW, "Stands only in a signature, a disclaimer or what follows one."
@@ -230,7 +230,6 @@ def _in_context(case: _Case) -> _Verdict | None:
 
 
 _DOUBTS = {
-    "version-like": (Action.SKIP, "Looks like the number of a version."),
     "file-like": (Action.REVIEW, "May as well be the name of a file."),
     "unknown-tld": (Action.REVIEW, "Ends in no known top-level domain."),
     "censored": (Action.REVIEW, "Parts of it are blacked out."),

@@ -41,7 +41,7 @@ _LEFT = tuple(
     (sign, re.compile(pattern))
     for sign, pattern in (
         (b"[", rb"\[(?=[ \[]{0,4}+(?:\.|dot|@|at|/)[ \]\w\xff])"),
-        (b".", rb"\.(?=(?:com|net|org|info|ru)\b)(?<=\w \.)"),
+        (b".", rb"\.(?<= \.)(?=(?:com|net|org|info|ru)\b)(?<=\w \.)"),
         (b"T", rb"T (?:(?<=[\w\])] AT )|(?<=[\w\])] DOT ))(?=\w)"),
         (b"@", rb"@(?<=[\w\])] @) ?(?=[\w.-]{1,63} ?[.\[({])"),
     )

@@ -22,6 +22,7 @@ _WORD = re.compile(rb" (?:(dot|DOT|Dot|doT)|at|AT|At|@) ")
 # blanks in a name that has one dot and no at
 _ONE_DOT = 2
 _ATS = (b" at ", b" AT ", b" At ", b" @ ")
+_AT = ord("@")
 _NAME = re.compile(
     rb"(?:(?<![\w\xff.@+-])[\w\xff.+-]{1,64} (?:at|AT|At|@) )?"
     rb"(?<![\w\xff.-])[A-Za-z0-9-]{1,63}"
@@ -77,12 +78,11 @@ def _words(image: bytes) -> list[Edit]:
     edits = [(match.start(), match.end(), ".") for match in _NUMBERS.finditer(image)]
     done = 0
     for dot in _DOT.finditer(image):
-        if dot.start() < done:
+        if (at := dot.start()) < done:
             continue
-        start = _word_before(image, dot.start(), done)
-        before = image[max(done, start - 4) : start]
-        if before.endswith(_ATS):
-            start = _word_before(image, start - (3 if before[-2:] == b"@ " else 4), done)
+        start = _word_before(image, at, done)
+        if image.endswith(_ATS, max(done, start - 4), start):
+            start = _word_before(image, start - (3 if image[start - 2] == _AT else 4), done)
         if name := _NAME.match(image, start):
             done = name.end()
             edits += _name(name)
