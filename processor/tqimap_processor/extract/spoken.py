@@ -31,7 +31,7 @@ _NAME = re.compile(
 _NUMBERS = re.compile(rb" (?<=\d )(?:dot|DOT|Dot) (?=\d{1,3}(?![\w\xff]))")
 # tokenised text puts blanks around every dot: only labels in a row with a domain's end count
 _APART = re.compile(
-    rb" \. (?<=[A-Za-z0-9] \. )(?=(?:[A-Za-z0-9-]{1,63} \. ){0,3}"
+    rb"\.(?<=[A-Za-z0-9] \.)(?= (?:[A-Za-z0-9-]{1,63} \. ){0,3}"
     rb"(?:com|net|org|info|biz|edu|gov|mil|ru|cn|uk|io|xyz|top|onion)(?![\w\xff.-]))"
 )
 _BLANKS = (32, 32)
@@ -113,7 +113,7 @@ def _name(match: re.Match[bytes]) -> list[Edit]:
 
 
 def _apart(image: bytes) -> list[Edit]:
-    places = [dot.span() for dot in _APART.finditer(image)]
+    places = [(dot.start() - 1, dot.end() + 1) for dot in _APART.finditer(image)]
     if b"@" in image:
         # an address with a blank in it is more often none
         places = [

@@ -99,7 +99,7 @@ def _end(token: str, authority: int) -> int:
         end = back
     if ("&&" in token or ";" in token) and (shell := _SHELL.match(token, authority, end)):
         end = shell.end()
-    if foreign := _GLUED.match(token, authority, end):
+    if not token.isascii() and (foreign := _GLUED.match(token, authority, end)):
         end = foreign.end()
     if listed := _LISTED.search(token, authority, end):
         if following := _NEXT.search(token, listed.start(), end):
