@@ -108,17 +108,19 @@ class BoundedIMAP4(imaplib.IMAP4):
         line: int | None = None,
         literal: int | None = None,
         seconds: float | None = None,
+        quiet: float | None = None,
     ) -> None:
         """Begin a phase in which the server may send *octets* bytes.
 
-        *line* and *literal* bound one of them, *seconds* is the patience; the defaults are those
-        of plain answers.
+        *line* and *literal* bound one of them, *seconds* is the patience, of which *quiet* may pass
+        without a byte; the defaults are those of plain answers.
         """
         self._octets = octets
         self._lines = self._limits.max_lines
         self._line = line or self._limits.max_line
         self._literal = literal or self._limits.max_other_literal
         self._receiver.patience = seconds or self._limits.command_timeout
+        self._receiver.quiet = quiet or self._limits.idle_timeout
 
     def open(self, host: str = "", port: int = 143, timeout: float | None = None) -> None:
         """Take the given socket instead of opening one."""

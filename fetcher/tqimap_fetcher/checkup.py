@@ -170,7 +170,7 @@ class Checkup:
     def _examine(self, folder: str) -> Said:
         subject = f"{self._subject} folder {folder}"
         imap = self._client.imap
-        imap.allow(self._fetch.max_search_line)
+        imap.allow(self._fetch.max_search_line, quiet=self._fetch.command_timeout)
         with telling(subject):
             try:
                 found: Mapping[bytes, object] = self._client.select_folder(folder, readonly=True)
@@ -202,7 +202,11 @@ class Checkup:
 
     def _search(self) -> Said:
         first = max(1, self._next - _NEWEST)
-        self._client.imap.allow(self._fetch.max_search_line, line=self._fetch.max_search_line)
+        self._client.imap.allow(
+            self._fetch.max_search_line,
+            line=self._fetch.max_search_line,
+            quiet=self._fetch.command_timeout,
+        )
         with telling(self._subject):
             found = self._client.search(["UNSEEN", "UNDELETED", "UID", f"{first}:*"])
         among = f" among the newest {_NEWEST:,} UIDs" if first > 1 else ""

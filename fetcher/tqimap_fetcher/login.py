@@ -57,7 +57,8 @@ def open_folder(client: BoundedClient, mailbox: Mailbox, fetch: Fetch) -> Mappin
     so that read mails can be marked where they are to be.
     """
     subject = f"{subject_of(mailbox)} folder {mailbox.folder}"
-    client.imap.allow(fetch.max_search_line)
+    # a server may have to read a large folder first, without a word
+    client.imap.allow(fetch.max_search_line, quiet=fetch.command_timeout)
     with telling(subject):
         try:
             selected: Mapping[bytes, object] = client.select_folder(

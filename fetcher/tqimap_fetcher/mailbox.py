@@ -138,7 +138,11 @@ class Session:
         return sorted(found)
 
     def _search_in(self, *criteria: str) -> list[int]:
-        self._imap.allow(self._fetch.max_search_line, line=self._fetch.max_search_line)
+        self._imap.allow(
+            self._fetch.max_search_line,
+            line=self._fetch.max_search_line,
+            quiet=self._fetch.command_timeout,
+        )
         with telling(self._subject):
             self._imap.untagged_responses.pop("SEARCH", None)
             self._finish(self._imap.ask("SEARCH", *criteria))

@@ -26,6 +26,7 @@ class Receiver(io.RawIOBase):
 
     Patience is the time that the server may keep us waiting; it is spent by waiting and earned
     back by bytes. A drip of single bytes spends it, a slow line does not; our own pauses cost none.
+    At most *quiet* seconds of it may pass without a byte.
     """
 
     def __init__(self, sock: socket.socket, subject: str, limits: Fetch) -> None:
@@ -33,6 +34,7 @@ class Receiver(io.RawIOBase):
         self._subject = subject
         self._limits = limits
         self.patience = limits.command_timeout
+        self.quiet = limits.idle_timeout
         self.received = 0
 
     def readable(self) -> bool:
@@ -42,7 +44,7 @@ class Receiver(io.RawIOBase):
     def readinto(self, buffer: WriteableBuffer) -> int:
         """Wait for bytes; raises TryLater where patience ends."""
         begin = time.monotonic()
-        seconds = max(min(self._limits.idle_timeout, self.patience), 0.01)
+        seconds = max(min(self.quiet, self.patience), 0.01)
         try:
             if seconds != self._sock.gettimeout():
                 self._sock.settimeout(seconds)  # a system call
@@ -60,7 +62,7 @@ class Receiver(io.RawIOBase):
 
     def _late(self, seconds: float) -> TryLater:
         """Say what ended after the last wait of *seconds*."""
-        if seconds == self._limits.idle_timeout:
+        if seconds == self.quiet:
             return TryLater(self._subject, "the server stopped answering.")
         return ServerMisbehaved(
             self._subject, "the server answers too slowly (fetch.command_timeout, slowest)."

@@ -106,7 +106,7 @@ class Watcher:
         while not self._stop.is_set():
             if not self._fetch(client):
                 return
-            self._failures = 0
+            self._stop.wait(self._settings.min_poll)
             selected = open_folder(client, first, self._settings)
             before, self._uidnext = self._uidnext, selected.get(b"UIDNEXT")
             if before != self._uidnext:
@@ -120,6 +120,7 @@ class Watcher:
                 )
             else:
                 self._stop.wait(self._settings.poll)
+            self._failures = 0  # not before: there are servers that offer IDLE and refuse it
 
     def _fetch(self, client: BoundedClient) -> bool:
         """Fetch once, as cron does, unless a run of cron's is at it; False if nothing may be."""

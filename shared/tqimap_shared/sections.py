@@ -101,7 +101,11 @@ class Fetch(Section):
     admit_bytes: Count = Field(2 * MIB, description="bytes admitted to the ledger at once")
     admit_messages: Count = Field(64, description="mails admitted to the ledger at once")
     connect_timeout: Seconds = Field(20, description="seconds for proxy, TCP and TLS together")
-    idle_timeout: Seconds = Field(60, description="seconds without a byte from the server")
+    idle_timeout: Seconds = Field(
+        60,
+        description="seconds without a byte from the server; while it opens a folder or searches "
+        "command_timeout counts",
+    )
     command_timeout: Seconds = Field(120, description="seconds for one command's answer")
     slowest: Count = Field(2048, description="bytes a second below which an answer is too slow")
     max_literal: Count = Field(64 * MIB, description="one literal in a FETCH answer")
@@ -130,7 +134,10 @@ class Fetch(Section):
         60,
         le=1740,
         description="seconds between two looks at a watched mailbox, if its server tells of no "
-        "mail before",
+        "mail in the first folder before",
+    )
+    min_poll: Seconds = Field(
+        0.5, description="seconds between two looks at least, whatever the server tells"
     )
     refresh: Seconds = Field(300, description="seconds between two looks at ThreatQ's page then")
     max_pause: Seconds = Field(300, description="seconds between two attempts to connect, at most")

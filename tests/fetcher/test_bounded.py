@@ -26,6 +26,8 @@ from tqimap_shared.settings import Fetch, Limits
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
 
+    from fixtures.imap_script import Answer
+
     from tqimap_shared.envelope import Envelope
 
 IMPATIENT = Fetch(idle_timeout=0.5, command_timeout=1, connect_timeout=2)
@@ -249,6 +251,20 @@ def test_150_000_unread_mails_are_found(imap_script: Callable[..., ScriptedImap]
         assert session.unseen() == list(range(1_000_000, 1_150_000))
 
 
+@pytest.mark.parametrize("command", ["SELECT", "SEARCH"])
+def test_a_large_folder_may_be_read_in_silence(
+    imap_script: Callable[..., ScriptedImap], command: str
+) -> None:
+    """Until it has an index a server may say nothing for longer than fetch.idle_timeout."""
+
+    def thinking() -> Iterator[bytes]:
+        time.sleep(2 * settings.idle_timeout)
+        yield DECENT[command]
+
+    settings = Fetch(idle_timeout=0.4, command_timeout=30)
+    assert run(imap_script({command: thinking()}), settings)[0].fetched == 2
+
+
 def test_a_slow_line_is_not_a_drip(imap_script: Callable[..., ScriptedImap]) -> None:
     """A mail may take longer than command_timeout if its bytes keep coming fast enough."""
     body = b"x" * 40_000
@@ -274,13 +290,14 @@ BACKOFF = b"NO Request is throttled. Suggested Backoff Time: 299961 milliseconds
         ("AUTHENTICATE", b"@ " + BACKOFF),
         ("SELECT", b"@ BAD" + BACKOFF[2:]),
         ("SEARCH", b"@ " + BACKOFF),
+        ("SIZE", [b"@ " + BACKOFF + b"* BYE\r\n", None]),
         ("BODY", FIRST + b"@ " + BACKOFF),
         ("STORE", b"@ " + BACKOFF),
         ("BODY", b"* BYE" + BACKOFF[2:]),
     ],
 )
 def test_throttling_is_told_with_its_seconds(
-    imap_script: Callable[..., ScriptedImap], command: str, answer: bytes
+    imap_script: Callable[..., ScriptedImap], command: str, answer: Answer
 ) -> None:
     """Exchange says for how long it wants to be left alone; that survives pickling."""
     with pytest.raises(Throttled) as caught:

@@ -7,8 +7,8 @@ import time
 from typing import TYPE_CHECKING
 
 import pytest
-from fixtures.imap_script import MAILS, fetched
-from fixtures.post import DONE, mail
+from fixtures.imap_script import DECENT, MAILS, fetched
+from fixtures.post import DONE, SEEN, mail
 
 from tqimap_fetcher import idle
 from tqimap_fetcher.bounded import Throttled
@@ -88,6 +88,72 @@ def test_throttling_is_obeyed_whatever_it_answers(
     assert isinstance(fault, Throttled)
     assert post.fetch() == []
     assert "left alone" in str(post.noted("held"))
+
+
+@pytest.mark.redis
+@pytest.mark.parametrize("flags", [b"(\\Seen)", b"(\\Answered \\Seen $MDNSent)"])
+def test_a_server_without_keywords_is_asked_for_none(
+    imap_script: Start, post: Post, flags: bytes
+) -> None:
+    """As Exchange: no run marks or searches by one, and what was done is known all the same."""
+    server = imap_script({"SELECT": DECENT["SELECT"].replace(b"(\\Seen \\*)", flags)})
+    post.mailbox = server.mailbox(unread_again="process")
+    assert post.fetch() == []
+    assert post.open() == 2
+    post.work(1)
+    post.work(1)
+    assert post.fetch() == []
+    assert (post.noted("done"), post.noted("again")) == (2, 2)
+    sent = b"".join(server.lines)
+    assert b"STORE 1:2 +FLAGS.SILENT (\\Seen)\r\n" in sent
+    assert b"tqimap-" not in sent
+    assert b"KEYWORD" not in sent
+
+
+@pytest.mark.redis
+def test_a_server_that_keeps_no_mark_brings_nothing_twice(imap_script: Start, post: Post) -> None:
+    """It says OK and lists the same mails as unread for ever: the ledger knows them."""
+    post.mailbox = imap_script().mailbox()
+    for expected in ([2, 0, 0], [0, 2, 0], [0, 1, 1], [0, 0, 2]):
+        assert post.fetch() == []
+        assert [post.noted(one) for one in ("new", "known", "done")] == expected
+        if expected[1]:
+            post.work(1)
+    assert post.open() == 0
+
+
+@pytest.mark.dovecot
+@pytest.mark.redis
+def test_unread_mails_that_are_numbered_anew_are_known(
+    dovecot: Dovecot, user: str, post: Post
+) -> None:
+    """A backup from before they were read came back: they are taken in anew, and done once."""
+    dovecot.append(user, mail(1), mail(2))
+    post.fetch()
+    post.work(1)
+    with dovecot.client(user) as client:
+        client.uid("STORE", "1:2", "FLAGS", "()")
+    dovecot.number_anew(user)
+    dovecot.append(user, mail(3))
+    post.fetch()
+    assert [post.noted(one) for one in ("new", "known", "done")] == [1, 1, 1]
+    assert post.open() == 2
+    assert all(SEEN in flags for flags in dovecot.flags(user).values())
+
+
+@pytest.mark.redis
+def test_a_mailbox_has_its_own_time(imap_script: Start, post: Post) -> None:
+    """Once `mailbox.max_seconds` are over no further folder's mails are asked for."""
+
+    def slowly() -> Iterator[bytes]:
+        time.sleep(0.5)
+        yield DECENT["BODY"]
+
+    server = imap_script({"BODY": slowly()})
+    post.mailbox = server.mailbox(folders=["INBOX", "Spam"], max_seconds=0.4)
+    assert post.fetch() == []
+    assert (post.noted("fetched"), post.noted("left")) == (2, 2)
+    assert sum(b"BODY.PEEK[]" in line for line in server.lines) == 1
 
 
 IDLE: dict[str, Answer] = {"CAPABILITY": b"* CAPABILITY IMAP4rev1 AUTH=PLAIN IDLE\r\n@ OK done\r\n"}
