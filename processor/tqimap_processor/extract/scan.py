@@ -121,9 +121,13 @@ def _tokens(refanged: Refanged, image: Image) -> list[_Found]:
             begin += start
             stop += start
             if (
-                (begin < version + versions.FAR and versions.goes_on(lower, version, begin))
-                or versions.is_version(lower, begin, stop)
-            ) and not refanged.rewrote(begin, stop):
+                (
+                    (begin < version + versions.FAR and versions.goes_on(lower, version, begin))
+                    or versions.is_version(lower, begin, stop)
+                )
+                and not refanged.rewrote(begin, stop)
+                and not versions.too_large(lower[begin:stop])
+            ):
                 version, hits = stop, hits[1:]
         elif kind is EMAIL and start and lower[start - 1] == _ANGLE:
             hits = () if _IDENTIFIES.search(lower, max(0, start - 40), start) else hits

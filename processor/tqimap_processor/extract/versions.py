@@ -41,6 +41,7 @@ _LIST = re.compile(rb"[ ,;/(-]{0,2}(?:and|or|through|thru|to|until|up to|&|bis)?
 # nothing so far away is its neighbour
 FAR = 12
 _BACK = 28
+_LARGE = 64
 
 
 def is_version(lower: bytes, start: int, end: int) -> bool:
@@ -61,6 +62,14 @@ def goes_on(lower: bytes, last: int, start: int) -> bool:
     They are less than FAR characters apart.
     """
     return _LIST.fullmatch(lower, last, start) is not None
+
+
+def too_large(quad: bytes) -> bool:
+    """Say whether *quad* is an address whatever stands around it: few versions have such numbers.
+
+    To upload a version costs a look; to take an address for one costs the address.
+    """
+    return sum(int(octet) >= _LARGE for octet in quad.split(b".")) > 1
 
 
 def _says(before: bytes) -> bool:
