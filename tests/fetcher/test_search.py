@@ -43,21 +43,6 @@ def test_windows_of_any_size_find_the_same(dovecot: Dovecot, size: int) -> None:
         assert session.unseen() == [3, 4, 8, *range(10, 17)]
 
 
-@pytest.mark.dovecot
-@pytest.mark.parametrize("gone", ["1:9", "8:16"])
-def test_mails_that_go_before_the_search_keep_no_other_from_being_found(
-    dovecot: Dovecot, gone: str
-) -> None:
-    """The windows are cut by what the folder held when it was opened: what is behind moves up."""
-    user = dovecot.user()
-    dovecot.append(user, *[b"Subject: %d\r\n\r\n." % number for number in range(16)])
-    with open_mailbox(dovecot.mailbox(user), Fetch(search_window=3)) as session:
-        with dovecot.client(user) as client:
-            client.uid("STORE", gone, "+FLAGS", r"(\Deleted)")
-            client.expunge()
-        assert set(session.unseen()) >= dovecot.flags(user).keys()
-
-
 @pytest.mark.parametrize("exists", [0, 1])
 def test_mails_beyond_what_the_server_claims_to_hold_are_found(
     imap_script: Callable[..., ScriptedImap], exists: int
