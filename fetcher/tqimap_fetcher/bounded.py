@@ -110,10 +110,9 @@ class BoundedIMAP4(imaplib.IMAP4):
         seconds: float | None = None,
         quiet: float | None = None,
     ) -> None:
-        """Begin a phase in which the server may send *octets* bytes.
+        """Begin a phase of *octets* bytes at most, by default with the limits of plain answers.
 
-        *line* and *literal* bound one of them, *seconds* is the patience, of which *quiet* may pass
-        without a byte; the defaults are those of plain answers.
+        *line* and *literal* bound one of them; *seconds* may pass, *quiet* of them without a byte.
         """
         self._octets = octets
         self._lines = self._limits.max_lines
