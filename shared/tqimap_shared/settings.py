@@ -2,8 +2,8 @@
 
 pydantic, because it checks a typed schema and names every fault at once. Order, strongest first:
 `TQIMAP_SECTION__KEY` in the environment, a file `tqimap_section__key` in systemd's credentials
-directory or in /run/secrets, the TOML file, the default. Laid over one another here, because
-pydantic-settings costs each run more processor time than all that it does.
+directory or in /run/secrets, the TOML file, the default. Laid over one another here: to import
+pydantic-settings for that took 26 ms of each run of the fetcher, 4 % of one that finds no mail.
 """
 
 from __future__ import annotations
