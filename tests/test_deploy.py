@@ -87,3 +87,14 @@ def test_a_worker_is_given_time_to_end_its_mail() -> None:
     service = unit("tqimap-worker@.service")
     assert int(service["TimeoutStopSec"]) > Worker().job_timeout
     assert service["KillMode"] == "mixed"
+
+
+def test_the_logs_are_rotated() -> None:
+    """What the units and the crontab write as logs is what logrotate turns over."""
+    text = (ROOT / "deploy/logrotate").read_text("utf-8")
+    (pattern,) = re.findall(r"^(/\S+)/\*\.log \{$", text, re.MULTILINE)
+    found = {
+        word for path in STARTING for word in re.findall(r"-ll (\S+)", path.read_text("utf-8"))
+    }
+    assert {word.rstrip("/") for word in found} == {pattern}
+    assert "copytruncate" not in text
