@@ -16,7 +16,7 @@ from fixtures.built_mail import mail, mixed, part, source
 from fixtures.locked_odf import as_a_whole, by_part
 from fixtures.samples import SAMPLES
 
-from tqimap_processor import message
+from tqimap_processor import header, message, mime
 from tqimap_processor.detect import detect
 from tqimap_processor.openers import compound, macros, ole_objects, open_inside, pdf_sweep
 from tqimap_processor.walk import walk
@@ -35,6 +35,7 @@ KINDS = (
     *("xml", "svg", "csv", "calendar", "url", "iqy", "plist", "lnk"),
 )
 _PASSWORD = "infected"
+_SHORT = Limits(header_bytes=4000, header_lines=100, field_bytes=500)
 _LIMITS = Limits(artefact_text=200_000, unpacked=8 * 2**20, key_rounds=10_000)
 
 
@@ -71,6 +72,22 @@ def _scan(data: bytes) -> None:
     message.over_limit(data, _LIMITS)
     message.clean(data)
     message.envelope(data, _LIMITS)
+
+
+def _header(data: bytes) -> None:
+    if header.over(header.cut(header.block(data), _SHORT), _SHORT):
+        raise Found("a header over its limits")
+
+
+def _mime(data: bytes) -> None:
+    raw = message.clean(data)
+    if message.over_limit(raw, _LIMITS):
+        return
+    for node in mime.nodes(mime.parse(raw, _LIMITS.part_field_bytes), _LIMITS.part_field_bytes):
+        told = (*node.part.fields(), (node.part.file_name, node.part.parameter("charset")))
+        for name, value in told:
+            f"{name}{value}".encode("utf-8", "surrogateescape")
+        list(mime.uuencoded(node.part.content()))
 
 
 def _detect(data: bytes) -> None:
@@ -110,6 +127,8 @@ def _macros(data: bytes) -> None:
 
 TARGETS: dict[str, Callable[[bytes], None]] = {
     "scan": _scan,
+    "header": _header,
+    "mime": _mime,
     "detect": _detect,
     "walk": _walk,
     "pdf-sweep": _sweep,
@@ -123,7 +142,7 @@ def corpus(name: str) -> list[bytes]:
     """Return the inputs that the target *name* starts from."""
     whole = [mail(b"see http://a.com/"), mixed(part(SAMPLES["zip"], "application/zip", name="a"))]
     more = {
-        "scan": whole,
+        **dict.fromkeys(("scan", "header", "mime"), whole),
         "detect": list(SAMPLES.values()),
         "walk": [
             *whole,

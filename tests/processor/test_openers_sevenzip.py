@@ -30,12 +30,13 @@ def _encrypted(kind: str, *options: str) -> bytes:
 def test_entry_is_a_child_with_its_name(kind: str) -> None:
     """Whatever the format, what is in it comes out whole, under the name that it has there."""
     opened = open_artefact(kind, source(ARCHIVES[kind]))
-    names = {"iso": "A.TXT", "msi": "Note", "chm": "a.htm", "rpm": "x.i386.cpio"}
-    names |= dict.fromkeys(("fat", "mbr", "vhd", "gpt", "vmdk", "dmg"), "A.TXT")
-    names |= dict.fromkeys(("compress", "mslz"), "")
-    (child,) = [one for one in opened.children if one.name != "[TOC].xml"]
+    names = {"msi": "Note", "rpm": "x.i386.cpio", "apm": "disk.hfs", "hfs": "ISOIMAGE/a.txt"}
+    names |= dict.fromkeys(("iso", "fat", "mbr", "vhd", "vhdx", "gpt", "vmdk", "dmg"), "A.TXT")
+    names |= dict.fromkeys(("chm", "hxs"), "a.htm") | dict.fromkeys(("compress", "mslz"), "")
+    own = {"[TOC].xml", "[SYSTEM]/$MFT"}
+    (child,) = [one for one in opened.children if one.name not in own]
     assert (child.name, child.how) == (names.get(kind, "a.txt"), "archive-entry")
-    assert child.data == NOTE or (kind == "rpm" and NOTE in child.data)
+    assert child.data == NOTE or (kind in {"rpm", "apm"} and NOTE in child.data)
 
 
 @pytest.mark.parametrize(

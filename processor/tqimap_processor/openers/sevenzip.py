@@ -39,7 +39,7 @@ if TYPE_CHECKING:
 KINDS = (
     *("7z", "rar", "cab", "iso", "compress", "msi", "chm", "vhd", "vhdx", "vmdk", "wim"),
     *("dmg", "mbr", "gpt", "fat", "ntfs", "hfs", "ar", "cpio", "rpm", "xar"),
-    *("arj", "lzh", "squashfs", "hxs", "mslz"),
+    *("arj", "lzh", "squashfs", "hxs", "mslz", "apfs", "apm", "ext"),
 )
 _LISTED = 2048
 # entries asked for alone in one archive: each is a process
