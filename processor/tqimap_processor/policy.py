@@ -179,9 +179,11 @@ def _schema(case: _Case) -> _Verdict | None:
 
 def _gateway(case: _Case) -> _Verdict | None:
     entry = case.listed(known.GATEWAYS)
-    return (
-        (Action.SKIP, f"A mail gateway's own link ({entry}); its target counts.") if entry else None
-    )
+    if not entry:
+        return None
+    if case.has("opaque"):
+        return Action.REVIEW, f"A mail gateway's link ({entry}) that does not show its target."
+    return Action.SKIP, f"A mail gateway's own link ({entry}); its target counts."
 
 
 def _warned(case: _Case) -> _Verdict | None:

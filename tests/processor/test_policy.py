@@ -78,6 +78,8 @@ def _decide(
         ("URL", "http://[::broken", (), Action.UPLOAD),
         ("URL", "https://e.safelinks.protection.outlook.com/?url=x", ("wrapper",), Action.SKIP),
         ("URL", "http://bad-house.com/?u=http://a.com", ("wrapper",), Action.UPLOAD),
+        ("URL", "https://protect-us.mimecast.com/s/x", ("wrapper", "opaque"), Action.REVIEW),
+        ("FQDN", "protect-us.mimecast.com", ("in-url",), Action.SKIP),
         ("Email Address", "you@our-place.net", (), Action.SKIP),
         ("Email Address", "you@our-place.net", ("defanged",), Action.UPLOAD),
         ("Email Address", "me@sender-house.com", (), Action.UPLOAD),

@@ -6,14 +6,14 @@ Flags: `defanged` (written so that nobody clicks it), `reserved` and `private` (
 and their like), `file-like` (the top-level domain is a file extension too, or a file's name that
 could be a domain), `in-url`, `in-address` and `in-path` (the host of a URL, the domain of an e-mail
 address, the server of a share), `no-scheme` (a URL written without), `wrapper` (a gateway's or
-redirector's link) and `unwrapped` (what such a link leads to; attribute `Reached Through`),
-`userinfo` (something stands before an `@` in the authority), `number-host` (an address in decimal,
-octal or hexadecimal), `idn` and `mixed-script` (attribute `U-label`), `unknown-tld` (the last label
-is no known top-level domain), `labelled` (the word before it says what it is), `not-a-file` (a
-digest of something else than a file's content), `coin-<name>` (attribute `Coin`), `censored` (parts
-of a URL's host are starred out or stand for any), `second-opinion` (iocextract found it where this
-grammar did not), `percent-encoded` (decoded from %3A%2F%2F), `truncated` (the token was longer than
-tokens.MAX_AHEAD).
+redirector's link; with `opaque` one that does not show where it leads) and `unwrapped` (what such a
+link leads to; attribute `Reached Through`), `userinfo` (something stands before an `@` in the
+authority), `number-host` (an address in decimal, octal or hexadecimal), `idn` and `mixed-script`
+(attribute `U-label`), `unknown-tld` (the last label is no known top-level domain), `labelled` (the
+word before it says what it is), `not-a-file` (a digest of something else than a file's content),
+`coin-<name>` (attribute `Coin`), `censored` (parts of a URL's host are starred out or stand for
+any), `second-opinion` (iocextract found it where this grammar did not), `percent-encoded` (decoded
+from %3A%2F%2F), `truncated` (the token was longer than tokens.MAX_AHEAD).
 Other attributes: `Port`, `Algorithm`, `Colon Notation` (of a MAC address written in three groups).
 
 `refang(text[start:end])` gives a finding's value, because it gives the canonical spelling where the

@@ -11,7 +11,7 @@ import re
 from typing import TYPE_CHECKING
 from urllib.parse import unquote
 
-from tqimap_processor.extract import hosts, names, prose, urls
+from tqimap_processor.extract import gateways, hosts, names, prose, urls
 from tqimap_processor.extract.addresses import ipv4_flags, quad
 from tqimap_processor.extract.finding import (
     EMAIL,
@@ -97,8 +97,7 @@ def _endpoint(token: str) -> tuple[Raw, ...]:
 
 def _url(token: str, host: str, begin: int, port: str | None, tail: str | None) -> tuple[Raw, ...]:
     """Return the URL that *token* is, and its *host*, which begins at *begin*."""
-    # the target of a wrapper begins with http or ftp
-    if tail and ("tp" in tail or "TP" in tail):
+    if tail and gateways.may_wrap(host, tail):
         return ()
     more = (("Port", port),) if port else ()
     size, stop = len(token), begin + len(host)

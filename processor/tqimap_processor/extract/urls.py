@@ -28,7 +28,9 @@ if TYPE_CHECKING:
 
 
 IN_URL = frozenset({"in-url"})
+_NOTHING: frozenset[str] = frozenset()
 _WRAPPER = frozenset({"wrapper"})
+_OPAQUE = frozenset({"wrapper", "opaque"})
 _UNWRAPPED = frozenset({"unwrapped"})
 SCHEMES = words("""
     http https ftp ftps sftp tcp udp ws wss ldap ldaps rmi smb ssh git telnet tftp gopher socks4
@@ -163,10 +165,9 @@ def _read(url: str, offset: int, authority: int, depth: int = 0) -> Iterator[Hit
         + tail.replace("&amp;", "&")
     )
     wrapped = gateways.unwrap(value) if depth < gateways.MAX_DEPTH else None
-    if wrapped:
-        flags |= _WRAPPER
-    yield Hit(URL, value, offset, offset + end, flags, _port(port))
-    flags -= _WRAPPER
+    hidden = None if wrapped else gateways.opaque(name, value)
+    said = _WRAPPER if wrapped else _NOTHING if hidden is None else _OPAQUE
+    yield Hit(URL, value, offset, offset + end, flags | said, _port(port))
     start, stop = offset + start, offset + start + len(bare)
     if kind_type == IPV6:
         start, stop = start + 1, stop - 1
@@ -177,6 +178,11 @@ def _read(url: str, offset: int, authority: int, depth: int = 0) -> Iterator[Hit
         for hit in _unwrapped(value, target, depth):
             begin, stop = _place(url[:end], readable, hit)
             yield hit._replace(start=offset + begin, end=offset + stop)
+    if hidden and (named := hosts.canonical(hidden[0])):
+        begin = offset + url.rfind(hidden[1])
+        through = (*hosts.attributes(named), ("Reached Through", value))
+        seen = hosts.flags(named) | IN_URL | _UNWRAPPED
+        yield Hit(FQDN, named, begin, begin + len(hidden[1]), seen, through)
 
 
 def _place(wrapper: str, written: str, hit: Hit) -> tuple[int, int]:
