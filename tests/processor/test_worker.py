@@ -13,7 +13,8 @@ from fixtures.workers import SETTINGS, Crew, alive, build, until
 from rq import Callback
 
 from tqimap_processor import admin, cli
-from tqimap_processor.worker import MONITORING
+from tqimap_processor.slot import Slot
+from tqimap_processor.worker import MONITORING, WORKER_TTL, MailWorker
 from tqimap_sandbox import redis as sandbox
 from tqimap_shared import queue, store
 from tqimap_shared.settings import Redis as RedisSettings
@@ -22,6 +23,8 @@ from tqimap_shared.settings import Worker
 
 if TYPE_CHECKING:
     import subprocess
+
+    import redis as client
 
 
 pytestmark = pytest.mark.redis
@@ -112,6 +115,25 @@ def test_a_killed_workers_scheduler_is_replaced_at_once(crew: Crew) -> None:
     sha = crew.give("away")
     crew.start()
     until(lambda: crew.failed() == [sha])
+
+
+def test_a_heartbeat_holds_for_seconds(
+    redis: client.Redis, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """From mail to mail the last is enough; when it is older, or another time is asked for, not."""
+
+    def left(timeout: int | None = None) -> int:
+        redis.hset(beating.key, "state", "idle")
+        redis.expire(beating.key, 1)
+        beating.heartbeat(timeout)
+        return redis.ttl(beating.key)
+
+    beating = MailWorker(redis, SETTINGS, Slot("one", own=True))
+    assert left() > WORKER_TTL
+    assert left() <= 1
+    assert 7 < left(10) <= 10
+    monkeypatch.setattr("tqimap_processor.worker.BEAT", 0.0)
+    assert left() > WORKER_TTL
 
 
 def test_poison_ends_failed_and_holds_nobody_up(crew: Crew) -> None:
