@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from tqimap_processor import names
-from tqimap_shared.errors import NotWritable, TryLater
+from tqimap_shared.errors import NotWritable, Outage
 
 
 if TYPE_CHECKING:
@@ -26,7 +26,7 @@ _PASSING = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EIO, errno.EMFILE, errno
 def keep(report: Report, files: Files) -> None:
     """Write the attachments of *report* below the root of *files*, if it has one.
 
-    Files are complete or not there, mode 0600; one that is there stays as it is. Raises TryLater
+    Files are complete or not there, mode 0600; one that is there stays as it is. Raises Outage
     if the disk is full, NotWritable if it may not be written.
     """
     if files.root is None:
@@ -38,7 +38,7 @@ def keep(report: Report, files: Files) -> None:
         for artefact in report.attachments:
             _keep(artefact, base)
     except OSError as error:
-        kind = TryLater if error.errno in _PASSING else NotWritable
+        kind = Outage if error.errno in _PASSING else NotWritable
         raise kind(f"files directory {base}", f"cannot be written ({error.strerror}).") from None
 
 

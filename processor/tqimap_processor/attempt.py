@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING
 from rq import get_current_job
 from rq.timeouts import JobTimeoutException
 
-from tqimap_shared.errors import Never, StopProcess, TqimapError, TryLater
+from tqimap_shared.errors import Never, Outage, StopProcess, TqimapError, TryLater
 from tqimap_shared.lease import LeaseBusy, LeaseLost
 from tqimap_shared.ledger import Ledger
 
@@ -75,7 +75,11 @@ def attempt(sha256: str, work: Work) -> str:
     if lease is None:
         LOG.info("%s: %s", sha256[:12], NOTHING)
         return NOTHING
-    return _attempt(lease, context, work)
+    try:
+        return _attempt(lease, context, work)
+    except LeaseLost:
+        _leave_retries(at_least=1)
+        raise
 
 
 def _attempt(lease: Lease, context: Context, work: Work) -> str:
@@ -86,12 +90,17 @@ def _attempt(lease: Lease, context: Context, work: Work) -> str:
         seconds = time.monotonic() - started
         lease.done({**attributes, "seconds": f"{seconds:.3f}"})
     except LeaseLost:
-        _leave_retries(at_least=1)
         raise
     except LeaseBusy as busy:
         lease.release()
         _leave_retries(at_least=1)
         LOG.info("%s: put off: %s", lease.sha256[:12], busy.sentence)
+        raise
+    except Outage as outage:
+        lease.release(str(outage))
+        _leave_retries(at_least=1)
+        where = f"{lease.sha256[:12]}: {lease.mailbox}"
+        LOG.warning("%s: put off, which counts no attempt: %s", where, outage)
         raise
     except Exception as error:  # noqa: BLE001 - whatever hostile bytes did must end in the ledger
         raise _failed(lease, error, context.settings.worker) from None

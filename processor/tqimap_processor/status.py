@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import json
 import sys
+from collections import Counter
 from dataclasses import asdict
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
@@ -21,12 +22,14 @@ from tqimap_shared import settings, store
 from tqimap_shared.folders import Folders
 from tqimap_shared.ledger import Ledger
 from tqimap_shared.queue import open_queue
+from tqimap_shared.records import Records
 
 
 if TYPE_CHECKING:
     import argparse
 
 SHOWN = 20  # failed mails in the table; --json has all
+REASONS = 5  # why mails wait, likewise
 
 
 def arguments(parser: argparse.ArgumentParser) -> None:
@@ -73,6 +76,7 @@ def collect(loaded: settings.Settings) -> dict[str, Any]:
                 for one in Worker.all(queue=queue, serializer=JSONSerializer)
             ],
             "failures": _failures(ledger),
+            "put_off": _put_off(Records(client)),
             "quarantined": [asdict(one) for one in folders.quarantined(loaded.fetch.missing_runs)],
             "throttled": {name: _time(until) for name, until in folders.held_off().items()},
         }
@@ -91,6 +95,13 @@ def _failures(ledger: Ledger) -> list[dict[str, Any]]:
     ]
 
 
+def _put_off(records: Records) -> list[dict[str, Any]]:
+    """Say why waiting mails that were tried have not come through, the commonest reason first."""
+    mails = records.read(records.shas("open"))
+    reasons = Counter(mail.error for mail in mails if mail.state != "dead" and mail.error)
+    return [{"mails": number, "reason": reason} for reason, number in reasons.most_common()]
+
+
 def _show(found: dict[str, Any]) -> None:
     console = Console(highlight=False)
     table = Table(show_header=False, box=None)
@@ -101,6 +112,8 @@ def _show(found: dict[str, Any]) -> None:
         mail = f", works on {worker['mail'][:12]}" if worker["mail"] else ""
         table.add_row("worker", escape(worker["name"]), f"{worker['state']}{mail}")
     console.print(table)
+    for one in found["put_off"][:REASONS]:
+        console.print(escape(f"{one['mails']} waiting: {one['reason']}"), soft_wrap=True)
     for failure in found["failures"][:SHOWN]:
         sentence = f"{failure['sha256'][:12]} failed: {failure['reason']}"
         console.print(escape(sentence), soft_wrap=True)

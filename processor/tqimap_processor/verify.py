@@ -59,17 +59,19 @@ def arguments(parser: argparse.ArgumentParser) -> None:
 def run(options: argparse.Namespace) -> int:
     """Look, heal if asked to, print what was found. Raises TryLater when Redis or ThreatQ is away.
 
-    What was found until then is printed all the same.
+    What was found until then is printed all the same, as what is not all.
     """
     desk = Desk.of(settings.load(options.config))
     found: list[Outcome] = []
+    complete = False
     try:
         found.extend(_treated(fault, heal=options.heal) for fault in _faults(desk, options))
+        complete = True
     finally:
         if options.json:
-            sys.stdout.write(json.dumps(_as_json(desk, found)) + "\n")
+            sys.stdout.write(json.dumps(_as_json(desk, found, complete=complete)) + "\n")
         else:
-            _show(desk, found)
+            _show(desk, found, complete=complete)
     return 0 if all(outcome.done for outcome in found) else WRONG
 
 
@@ -95,10 +97,11 @@ def _treated(fault: Fault, *, heal: bool) -> Outcome:
         return Outcome(fault, why_not=error.sentence.rstrip("."))
 
 
-def _as_json(desk: Desk, found: list[Outcome]) -> dict[str, Any]:
+def _as_json(desk: Desk, found: list[Outcome], *, complete: bool) -> dict[str, Any]:
     counts = desk.ledger.counts()
     return {
-        "well": all(outcome.done for outcome in found),
+        "complete": complete,
+        "well": complete and all(outcome.done for outcome in found),
         "mails": {"open": counts.open, "failed": counts.dead, "done": counts.done},
         "audits": [
             {"mailbox": one.mailbox, "folder": one.folder, "at": _time(one.audited)}
@@ -117,7 +120,7 @@ def _as_json(desk: Desk, found: list[Outcome]) -> dict[str, Any]:
     }
 
 
-def _show(desk: Desk, found: list[Outcome]) -> None:
+def _show(desk: Desk, found: list[Outcome], *, complete: bool) -> None:
     console = Console(highlight=False, soft_wrap=True)
     counts = desk.ledger.counts()
     for one in desk.folders.every():
@@ -131,6 +134,8 @@ def _show(desk: Desk, found: list[Outcome]) -> None:
     wrong = sum(not outcome.done for outcome in found)
     healed = len(found) - wrong
     console.print(f"{counts.open} open, {counts.done} done: {wrong} faults, {healed} healed")
+    if not complete:
+        console.print("broken off: not all was compared")
 
 
 def _time(seconds: float) -> str | None:

@@ -253,8 +253,11 @@ def run(
     Survives any absence of Redis, and one that takes no writes: the work loop ends and is begun
     anew. In a burst it raises TryLater then.
     """
+    # rq says four things of a mail where ours is one line, which is what -v 2 promises
+    level = logging.NOTSET if LOG.isEnabledFor(logging.DEBUG) else logging.WARNING
     for name in ("rq.worker", "rq.scheduler", "rq.job"):
-        logging.getLogger(name).setLevel(logging.NOTSET)  # rq sets INFO: -v decides here
+        logging.getLogger(name).setLevel(level)
+    LOG.info("worker %s takes mails from queue %s", slot.name, settings.worker.queue)
     jobs.prepare(settings)
     attempt.configure(settings, client, owner=slot.name)
     # what is there by now is kept out of the collector's way, or each horse would copy it
@@ -265,6 +268,7 @@ def run(
         _work(client, settings, slot, burst=burst, kind=kind)
     finally:
         jobs.end()
+    LOG.info("worker %s has ended", slot.name)
 
 
 def _work(

@@ -31,6 +31,10 @@ class TryLater(TqimapError):  # noqa: N818 - named for what to do about it, as i
     status = 75
 
 
+class Outage(TryLater):
+    """What every mail needs is away or full, whatever the mail: no attempt at it counts."""
+
+
 class Never(TqimapError):  # noqa: N818
     """The same call cannot succeed: the other side answered, and what it said is final."""
 

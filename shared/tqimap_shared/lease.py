@@ -104,9 +104,9 @@ class Lease:
         answer = self.run("fail", self.sha256, self.token, self.milliseconds, reason, last)
         self._hold(answer == b"ok")
 
-    def release(self) -> None:
-        """Give the mail back as if it had never been taken."""
-        self._hold(self.run("release", self.sha256, self.token) == b"ok")
+    def release(self, reason: str = "") -> None:
+        """Give the mail back as if it had never been taken; *reason* says why it waits."""
+        self._hold(self.run("release", self.sha256, self.token, reason) == b"ok")
 
     def _hold(self, held: bool) -> None:  # noqa: FBT001 - the one thing it checks
         if not held:

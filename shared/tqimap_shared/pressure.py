@@ -6,8 +6,10 @@ a lower mark: a store that is just under the upper one would be filled again at 
 
 from __future__ import annotations
 
+from contextlib import suppress
 from typing import TYPE_CHECKING
 
+from tqimap_shared.errors import TryLater
 from tqimap_shared.store import answering
 
 
@@ -34,7 +36,8 @@ def held(store: redis.Redis, ledger: Ledger, settings: Redis) -> str | None:
         reason = f"Redis is filled to {share:.0%} of its maxmemory"
     elif waiting >= settings.open_mails * scale:
         reason = f"{waiting} mails wait for the workers"
-    with answering(store):
+    # one that is quite full does not even note it
+    with suppress(TryLater), answering(store):
         if reason:
             store.set(HELD_KEY, reason)
         elif before:

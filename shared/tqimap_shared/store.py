@@ -14,6 +14,7 @@ from urllib.parse import urlsplit
 import redis
 from redis import exceptions
 from redis.backoff import ExponentialBackoff
+from redis.maint_notifications import MaintNotificationsConfig
 from redis.retry import Retry
 
 from tqimap_shared.errors import Denied, SettingsError, StopProcess, TryLater
@@ -58,6 +59,8 @@ def connect(settings: RedisSettings) -> redis.Redis:
             health_check_interval=HEALTH_CHECK,
             retry=Retry(ExponentialBackoff(cap=1, base=0.05), RETRIES),
             decode_responses=False,
+            # a managed service's: any other server is asked in vain at each connection
+            maint_notifications_config=MaintNotificationsConfig(enabled=False),
             **options,
         )
     except ValueError:

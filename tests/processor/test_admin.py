@@ -72,6 +72,20 @@ def test_status_counts_and_says_why(
 
 
 @pytest.mark.redis
+def test_status_says_why_mails_wait(crew: Crew, capsys: pytest.CaptureFixture[str]) -> None:
+    """What was put off, or failed and is tried again, is counted by reason."""
+    for number in range(2):
+        lease = crew.ledger.lease(crew.give("well", number), owner="one")
+        assert lease is not None
+        lease.release("ThreatQ: is away.")
+    assert run(crew, "status", "--json") == 0
+    found = json.loads(capsys.readouterr().out)
+    assert found["put_off"] == [{"mails": 2, "reason": "ThreatQ: is away."}]
+    assert run(crew, "status") == 0
+    assert "2 waiting: ThreatQ: is away." in capsys.readouterr().out
+
+
+@pytest.mark.redis
 def test_status_lists_live_workers_and_reads_well(
     crew: Crew, failed: str, capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -9,8 +9,9 @@ import pytest
 from rq.timeouts import JobTimeoutException
 
 from tqimap_processor import attempt
+from tqimap_shared import queue
 from tqimap_shared.envelope import Envelope, Location
-from tqimap_shared.errors import Denied, Never, StopProcess, TryLater
+from tqimap_shared.errors import Denied, Never, Outage, StopProcess, TryLater
 from tqimap_shared.lease import LeaseBusy, LeaseLost
 from tqimap_shared.ledger import Ledger
 from tqimap_shared.settings import Settings, Worker
@@ -103,6 +104,14 @@ def test_what_may_work_later_is_tried_until_the_attempts_are_used_up(
     assert book.raw(SHA) == MAIL.raw
 
 
+def test_an_outage_counts_no_attempt(book: Ledger) -> None:
+    """While what every mail needs is away a mail is tried as often as it takes, and says why."""
+    for _ in range(5):
+        with pytest.raises(Outage):
+            attempt.attempt(SHA, raising(Outage("ThreatQ", "is away.")))
+    assert state(book) == ("stored", 0, "ThreatQ: is away.")
+
+
 def test_never_is_dead_at_once(book: Ledger) -> None:
     """What cannot work is not tried again."""
     with pytest.raises(Never):
@@ -156,6 +165,24 @@ def test_a_lost_lease_writes_nothing(book: Ledger, redis: Redis) -> None:
     with pytest.raises(LeaseLost):
         attempt.attempt(SHA, work)
     assert state(book) == ("processing", 2, "")
+
+
+def test_a_failure_after_the_lease_was_lost_leaves_rq_its_job(
+    book: Ledger, redis: Redis, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The mail is another's by then: rq must not call its job failed."""
+    job = queue.open_queue(redis, SETTINGS.worker).create_job(queue.FUNCTION, job_id=SHA)
+    job.retries_left = 0
+
+    def work(_lease: Lease, _context: Context) -> dict[str, str]:
+        redis.delete(f"{{tqimap}}:lease:{SHA}")
+        book.lease(SHA, owner="host-2")
+        raise TryLater("ThreatQ", "is slow.")
+
+    monkeypatch.setattr(attempt, "get_current_job", lambda: job)
+    with pytest.raises(LeaseLost):
+        attempt.attempt(SHA, work)
+    assert job.retries_left == 1
 
 
 def test_a_mail_that_killed_all_its_workers_is_not_opened_again(book: Ledger, redis: Redis) -> None:

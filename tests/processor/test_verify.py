@@ -63,8 +63,21 @@ def test_all_is_well(office: Office, verify: Verify) -> None:
     office.remember(audited=time.time(), fetched=1.0)
     status, report = verify()
     assert (status, report["faults"], report["well"]) == (0, [], True)
+    assert report["complete"]
     assert report["mails"] == {"open": 1, "failed": 0, "done": 2}
     assert report["audits"][0]["folder"] == FOLDER
+
+
+def test_what_was_broken_off_is_not_well(
+    office: Office, verify: Verify, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Without ThreatQ half is unknown: that is said, and no fault seen is none found."""
+    office.done(report_mail(1))
+    office.threatq.inject("502")
+    status, report = verify()
+    assert (status, report["complete"], report["well"]) == (75, False, False)
+    office.admin("verify")
+    assert "broken off: not all was compared" in capsys.readouterr().out
 
 
 def test_a_mail_that_rq_lost_is_enqueued(office: Office, verify: Verify) -> None:

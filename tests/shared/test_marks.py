@@ -46,6 +46,12 @@ def test_memory(bounded: Redis, ledger: Ledger) -> None:
     assert "of its maxmemory" in str(answers[1])
 
 
+def test_a_store_that_takes_no_writes(bounded: Redis, ledger: Ledger) -> None:
+    """Fetching stops with the reason, although that cannot be noted."""
+    fill(bounded, 1.5)
+    assert "of its maxmemory" in str(held(bounded, ledger, MARKS))
+
+
 def test_open_mails(redis: Redis, ledger: Ledger) -> None:
     """Three waiting mails stop it, also if Redis may take all memory; two do not let it go on."""
     mails = [Envelope.seal(Location("m", "f", 1, number), b"%d" % number) for number in range(3)]

@@ -12,7 +12,7 @@ from fixtures.scripted_https import TOKEN, Scripted, answer
 from pydantic import SecretStr
 
 from tqimap_shared import __version__
-from tqimap_shared.errors import Denied, Never, SettingsError, TqimapError, TryLater
+from tqimap_shared.errors import Denied, Never, Outage, SettingsError, TqimapError, TryLater
 from tqimap_shared.settings import ThreatQ
 from tqimap_shared.threatq import (
     Busy,
@@ -354,9 +354,17 @@ def test_nobody_listening_is_a_matter_for_later(scripted: Scripted) -> None:
     """A refused connection says so."""
     with (
         Session(settings(scripted, host="127.0.0.1:1")) as one,
-        pytest.raises(TryLater, match="Connection refused"),
+        pytest.raises(Outage, match="Connection refused"),
     ):
         one.login()
+
+
+@pytest.mark.parametrize("reply", [answer(502, b"<html>"), answer(429, b""), [None]])
+def test_without_a_token_no_mail_gets_through(scripted: Scripted, reply: list[Step]) -> None:
+    """A server that cannot log anybody in is out, whatever it says."""
+    scripted.play(reply)
+    with Session(settings(scripted)) as one, pytest.raises(Outage):
+        one.post("indicators/consume", json=[])
 
 
 def test_an_untrusted_certificate_is_denied(scripted: Scripted) -> None:

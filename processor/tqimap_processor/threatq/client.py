@@ -16,7 +16,7 @@ from tqimap_processor.threatq.files import Files
 from tqimap_processor.threatq.match import Key, forms, key, match
 from tqimap_processor.threatq.memory import Memory
 from tqimap_processor.threatq.reference import Reference
-from tqimap_shared.threatq import Invalid, Session, Token
+from tqimap_shared.threatq import Invalid, Session, Token, indispensable
 
 
 if TYPE_CHECKING:
@@ -71,7 +71,8 @@ class Client:
     def reference(self) -> Reference:
         """What this appliance calls its types and statuses."""
         if self._reference is None or self._reference.older(self.session.settings.tables):
-            self._reference = Reference.read(self.session)
+            with indispensable():
+                self._reference = Reference.read(self.session)
         return self._reference
 
     def _known(self) -> Record:

@@ -12,6 +12,7 @@ from tqimap_shared.threatq.answers import (
     NotAllowed,
     NotFound,
     Record,
+    indispensable,
     untrusted,
 )
 from tqimap_shared.threatq.session import Session, proxied, warn_unverified
@@ -28,6 +29,7 @@ __all__ = [
     "Session",
     "Token",
     "address",
+    "indispensable",
     "proxied",
     "untrusted",
     "warn_unverified",

@@ -8,14 +8,16 @@ from __future__ import annotations
 import json
 import re
 import ssl
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, TypeAlias
 from urllib.parse import urlsplit
 
 import requests
+from urllib3.exceptions import NewConnectionError
 
 from tqimap_shared import log
-from tqimap_shared.errors import Denied, Never, TqimapError, TryLater
+from tqimap_shared.errors import Denied, Never, Outage, TqimapError, TryLater
 
 
 if TYPE_CHECKING:
@@ -86,6 +88,15 @@ def decoded(subject: str, answer: Answer, sent: object = None) -> Record:
     if "errors" in body:
         raise Invalid(subject, f"ThreatQ refused this: {_words(body, sent)}.")
     return body
+
+
+@contextmanager
+def indispensable() -> Iterator[None]:
+    """Turn TryLater into Outage: what is asked for in the block is not about any one mail."""
+    try:
+        yield
+    except TryLater as error:
+        raise Outage(error.subject, error.sentence) from None
 
 
 def records(body: Record) -> list[Record]:
@@ -192,16 +203,18 @@ def broken(subject: str, error: Exception) -> TqimapError:
     if isinstance(found, ssl.SSLCertVerificationError):
         return Denied(subject, untrusted(found))
     if isinstance(error, requests.exceptions.ProxyError):
-        return TryLater(subject, "the HTTPS proxy of the environment does not connect to it.")
+        return Outage(subject, "the HTTPS proxy of the environment does not connect to it.")
     if isinstance(error, requests.exceptions.SSLError):
         return TryLater(subject, "the TLS connection failed; does the port speak TLS?")
     if isinstance(error, requests.ConnectTimeout):
-        return TryLater(subject, "did not accept a connection in time.")
+        return Outage(subject, "did not accept a connection in time.")
     if isinstance(error, requests.Timeout) or _cause(error, TimeoutError) is not None:
         return TryLater(subject, "did not answer in time.")
     reason = _cause(error, OSError)
     detail = f" ({reason.strerror})" if isinstance(reason, OSError) and reason.strerror else ""
-    return TryLater(subject, f"the connection failed{detail}.")
+    # one that was made and then broken off may have been so for what this mail sent
+    kind = TryLater if _cause(error, NewConnectionError) is None else Outage
+    return kind(subject, f"the connection failed{detail}.")
 
 
 def untrusted(error: ssl.SSLCertVerificationError) -> str:

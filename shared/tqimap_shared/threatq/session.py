@@ -26,6 +26,7 @@ from tqimap_shared.threatq.answers import (
     Unauthorised,
     broken,
     decoded,
+    indispensable,
     records,
 )
 from tqimap_shared.threatq.token import Token
@@ -180,7 +181,8 @@ class Session:
             self.login()
 
     def _ask(self, call: _Call) -> Record:
-        return decoded(self.base, self._send(call), call.json)
+        with indispensable():
+            return decoded(self.base, self._send(call), call.json)
 
     def _subject(self, call: _Call) -> str:
         return f"{call.method} {self.base}/api/{call.path}"
