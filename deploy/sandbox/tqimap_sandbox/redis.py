@@ -40,6 +40,8 @@ CONFIGURATION = """\
 appendonly yes
 appendfsync always
 save ""
+rdbcompression no
+auto-aof-rewrite-min-size 512mb
 maxmemory {maxmemory}
 maxmemory-policy noeviction
 hash-max-listpack-value 512
