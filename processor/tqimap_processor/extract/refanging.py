@@ -34,22 +34,28 @@ class Refanged:
     *folded* says that look-alikes were put right somewhere: only a comparison tells where.
     *new* and *old* are where edits begin (odd entries) and end (even ones) in the refanged and in
     the original text; both ascend and begin with 0.
+
+    A *plain* text is ASCII, and known to hold nothing to rewrite.
     """
 
     __slots__ = ("folded", "image", "new", "old", "text")
 
-    def __init__(self, text: str) -> None:
-        plain, scanned = image.fold(text, image.encode(text))
-        self.folded = plain is not text
+    def __init__(self, text: str, *, plain: bool = False) -> None:
+        if plain:
+            self.text, self.image, self.folded = text, text.encode(), False
+            self.new = self.old = [0]
+            return
+        alike, scanned = image.fold(text, image.encode(text))
+        self.folded = alike is not text
         hidden = _invisible(scanned) if image.INVISIBLE in scanned else []
-        seen, scanned = _apply(plain, hidden), _apply_image(scanned, hidden)
+        seen, scanned = _apply(alike, hidden), _apply_image(scanned, hidden)
         joints = _sorted(brackets.find(seen, scanned) + spoken.find(scanned))
         edits = _compose(hidden, joints)
         scanned = _apply_image(scanned, joints)
         if broken := _sorted(schemes.find(scanned)):
             edits = _compose(edits, broken)
             scanned = _apply_image(scanned, broken)
-        self.text, self.image = _apply(plain, edits), scanned
+        self.text, self.image = _apply(alike, edits), scanned
         self.new, self.old = _cuts(edits)
 
     @property

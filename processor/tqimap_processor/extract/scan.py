@@ -50,17 +50,24 @@ _Found = tuple[int, int, int, tuple[Raw, ...]]
 
 def extract(text: str) -> Sequence[Finding]:
     """Return every finding in *text*, one an occurrence, sorted by place, the outer ones first."""
-    if len(text) <= triggers.MAX_SHORT and triggers.silent(text):
+    plain = len(text) <= triggers.MAX_SHORT and not triggers.beyond(text)
+    if plain and not triggers.token(text):
         return []
     collects = gc.isenabled()
     # tens of thousands of tuples at once, none in a circle: the collector would look at all of them
     # again and again
     gc.disable()
     try:
-        return _extract(text)
+        return _plain(text) if plain else _extract(text)
     finally:
         if collects:
             gc.enable()
+
+
+def _plain(text: str) -> list[Finding]:
+    """Return what the tokens of *text* hold: there is nothing else, and nothing to refang."""
+    refanged = Refanged(text, plain=True)
+    return sorted(_placed(_tokens(refanged, Image(refanged.image))), key=_start)
 
 
 def _extract(text: str) -> Sequence[Finding]:
