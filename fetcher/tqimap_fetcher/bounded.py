@@ -11,20 +11,19 @@ from __future__ import annotations
 import imaplib
 import io
 import re
-from contextlib import contextmanager
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from imapclient import IMAPClient
 
 from tqimap_fetcher.patience import Receiver, ServerMisbehaved
-from tqimap_shared.errors import StopProcess, TqimapError, TryLater
+from tqimap_shared.errors import StopProcess, TryLater
 
 
 if TYPE_CHECKING:
     import socket
     import ssl
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable
 
     from tqimap_fetcher.answer import Answer
     from tqimap_shared.settings import Fetch
@@ -33,50 +32,6 @@ _ANNOUNCED = re.compile(rb"\{(\d+)\+?\}\r\n\Z")
 _FETCH = re.compile(rb"\* (\d+ )FETCH ", re.IGNORECASE)
 _BREAK = re.compile(rb"[\r\n\0]")
 _MOST_DIGITS = 12
-_BACKOFF = re.compile(r"Suggested Backoff Time: (\d{1,9}) milliseconds", re.IGNORECASE)
-
-
-class Throttled(TryLater):
-    """The server asks to be left alone for *seconds*."""
-
-    def __init__(self, subject: str, sentence: str, seconds: float = 0) -> None:
-        super().__init__(subject, sentence)
-        self.seconds = seconds
-
-
-def throttled(subject: str, text: str) -> Throttled | None:
-    """Read Exchange's throttling notice out of a server's *text*."""
-    if found := _BACKOFF.search(text):
-        seconds = int(found[1]) / 1000
-        return Throttled(subject, f"is throttled; leave it for {seconds:.0f} seconds.", seconds)
-    return None
-
-
-@contextmanager
-def telling(subject: str) -> Iterator[None]:
-    """Turn what imaplib and imapclient raise into errors of ours, without the server's text.
-
-    The server's text may repeat a command of ours, and so a password.
-    """
-    try:
-        yield
-    except TqimapError:
-        raise
-    except imaplib.IMAP4.readonly:
-        raise StopProcess(
-            subject, "the folder has become read-only; read mails could not be marked."
-        ) from None
-    except imaplib.IMAP4.abort as error:
-        raise throttled(subject, str(error)) or TryLater(
-            subject, "the server ended the connection or lost the thread."
-        ) from None
-    except imaplib.IMAP4.error as error:
-        raise throttled(subject, str(error)) or ServerMisbehaved(
-            subject, "the server refused a command that every IMAP server knows."
-        ) from None
-    except (ValueError, LookupError, TypeError, AssertionError, RecursionError):
-        # imaplib and imapclient fail in these ways on answers that are no IMAP
-        raise ServerMisbehaved(subject, "the server's answer is not IMAP.") from None
 
 
 class BoundedIMAP4(imaplib.IMAP4):
@@ -91,6 +46,7 @@ class BoundedIMAP4(imaplib.IMAP4):
         self._subject = subject
         self._limits = limits
         self._attach(sock)
+        self.uidvalidity = b""  # of the selected folder, once somebody goes by its UIDs
         self._ahead = b""  # a line that was looked at and not taken
         self._consumed = 0
         self.allow(limits.max_before_login)
@@ -257,7 +213,8 @@ class BoundedIMAP4(imaplib.IMAP4):
     def receive(self) -> Answer | None:
         """Read one answer; return it if it is one to FETCH, in imaplib's form.
 
-        Others go into `untagged_responses` or `tagged_commands`. Raises if the answer is BYE.
+        Others go into `untagged_responses` or `tagged_commands`. Raises if the answer is BYE, or
+        says that UIDs are others' now.
         """
         line = self.readline()
         if found := _FETCH.match(line):
@@ -266,6 +223,12 @@ class BoundedIMAP4(imaplib.IMAP4):
         self._get_response()
         if bye := self.untagged_responses.get("BYE"):
             raise self.abort(repr(bye[-1]))
+        valid = self.untagged_responses.get("UIDVALIDITY")
+        if valid and valid[-1] != self.uidvalidity and self.uidvalidity:
+            raise TryLater(
+                self._subject,
+                "the server has just numbered its mails anew; the next run sees to it.",
+            )
         return None
 
     def _fetched(self, line: bytes) -> Answer:

@@ -14,11 +14,12 @@ from imaplib import IMAP4
 from typing import TYPE_CHECKING, Self
 
 from tqimap_fetcher import oauth
-from tqimap_fetcher.bounded import BoundedClient, telling
+from tqimap_fetcher.bounded import BoundedClient
 from tqimap_fetcher.connection import introduce, log_out
 from tqimap_fetcher.deadline import within
 from tqimap_fetcher.login import expiry, read_only, ready, secure, unopened
 from tqimap_fetcher.proxy import DEFAULT_PORT, REMOTE_NAMES, Peer, proxy_name
+from tqimap_fetcher.refusal import telling
 from tqimap_fetcher.sign_in import give_password, give_token, mechanism_for
 from tqimap_fetcher.transport import encrypt, peer_of, reach, subject_of
 from tqimap_shared.doctor.link import Said, certificate

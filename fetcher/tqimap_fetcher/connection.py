@@ -7,8 +7,8 @@ from contextlib import contextmanager, suppress
 from imaplib import IMAP4
 from typing import TYPE_CHECKING
 
-from tqimap_fetcher.bounded import telling
 from tqimap_fetcher.login import NOTHING_KEPT, log_in
+from tqimap_fetcher.refusal import telling
 from tqimap_fetcher.transport import subject_of
 from tqimap_shared import __version__
 from tqimap_shared.errors import TqimapError

@@ -11,7 +11,7 @@ import socket
 import time
 from typing import TYPE_CHECKING
 
-from tqimap_fetcher.bounded import telling
+from tqimap_fetcher.refusal import telling
 
 
 if TYPE_CHECKING:

@@ -30,6 +30,7 @@ class Intake:
         self._mailbox = mailbox
         self._lost: Collection[int] = ()
         self._again: Collection[int] = ()
+        self._reopened: set[int] = set()
         self.admitted: Counter[str] = Counter({str(one): 0 for one in (*Admission, AGAIN)})
 
     def expect(self, session: Session, found: Sequence[int], lost: Collection[int]) -> None:
@@ -41,7 +42,29 @@ class Intake:
         self._lost = frozenset(lost)
         if self._mailbox.unread_again == "process" and not session.takes_new:
             known = self._run.folders.shas(*session.place, found)
-            self._again = frozenset(known).union(session.unread_again())
+            again = frozenset(known).union(session.unread_again())
+            if session.folder not in self._forgetful:
+                self._again = again
+            elif not again:
+                self._remember(self._forgetful - {session.folder})
+
+    def doubt(self, session: Session) -> None:
+        """Notice a folder that keeps no mark: nobody can mark as unread what stays so."""
+        if self._reopened and self._reopened.issubset(session.unseen()):
+            logger.warning(
+                "mailbox %s: %s keeps no mark of what is read; unread mails that are known are not "
+                "processed again there (mailbox.unread_again).",
+                session.mailbox,
+                session.folder,
+            )
+            self._remember(self._forgetful | {session.folder})
+
+    @property
+    def _forgetful(self) -> frozenset[str]:
+        return frozenset(self._run.memory.of(self._mailbox.name).get("forgetful", ()))
+
+    def _remember(self, forgetful: Collection[str]) -> None:
+        self._run.memory.keep(self._mailbox.name, forgetful=sorted(forgetful))
 
     def admit(self, envelopes: Sequence[Envelope]) -> None:
         """Make *envelopes* durable and give them to the workers."""
@@ -82,4 +105,5 @@ class Intake:
         from tqimap_shared.records import Records  # noqa: PLC0415 - rarely needed
 
         self.admitted[AGAIN] += 1
+        self._reopened.add(envelope.location.uid)
         return Records(self._run.client).reopen(envelope.sha256, envelope.raw) == "ok"

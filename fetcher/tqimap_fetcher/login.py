@@ -10,8 +10,9 @@ from datetime import UTC, datetime
 from imaplib import IMAP4
 from typing import TYPE_CHECKING
 
-from tqimap_fetcher.bounded import BoundedClient, telling, throttled
+from tqimap_fetcher.bounded import BoundedClient
 from tqimap_fetcher.kept_tokens import Keep
+from tqimap_fetcher.refusal import telling, throttled
 from tqimap_fetcher.secret_files import with_secrets
 from tqimap_fetcher.sign_in import passes, sign_in
 from tqimap_fetcher.transport import connect, encrypt, peer_of, subject_of

@@ -13,13 +13,13 @@ from typing import TYPE_CHECKING
 
 from tqimap_fetcher import criteria
 from tqimap_fetcher.answer import read_body, read_size, read_uids, uid_set, windows
-from tqimap_fetcher.bounded import telling, throttled
 from tqimap_fetcher.connection import connected
 from tqimap_fetcher.header import LONGEST_TO, read_fields
 from tqimap_fetcher.login import NOTHING_KEPT, open_folder
 from tqimap_fetcher.mover import Moved, Mover, parts
 from tqimap_fetcher.patience import ServerMisbehaved
 from tqimap_fetcher.pipeline import Batch, Pipeline
+from tqimap_fetcher.refusal import telling, throttled
 from tqimap_fetcher.transport import subject_of
 from tqimap_shared.errors import TryLater
 
@@ -61,6 +61,7 @@ class Session:
         self.folder = settings.folder
         self.uidvalidity = int(str(selected[b"UIDVALIDITY"]))
         self._imap = client.imap
+        self._imap.uidvalidity = b"%d" % self.uidvalidity
         self._mover = Mover(client, settings)
         self._settings = settings
         self._fetch = fetch

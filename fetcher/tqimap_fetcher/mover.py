@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from imaplib import IMAP4
 from typing import TYPE_CHECKING, Literal
 
-from tqimap_fetcher.bounded import telling, throttled
+from tqimap_fetcher.refusal import telling, throttled
 from tqimap_fetcher.transport import subject_of
 from tqimap_shared import ranges
 from tqimap_shared.errors import StopProcess

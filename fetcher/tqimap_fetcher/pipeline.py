@@ -8,8 +8,8 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, TypeVar
 
 from tqimap_fetcher.answer import uid_set
-from tqimap_fetcher.bounded import telling, throttled
 from tqimap_fetcher.patience import ServerMisbehaved
+from tqimap_fetcher.refusal import telling, throttled
 
 
 if TYPE_CHECKING:

@@ -8,12 +8,12 @@ from typing import TYPE_CHECKING, Any
 
 from tqimap_fetcher import throttle
 from tqimap_fetcher.allowance import Allowance
-from tqimap_fetcher.bounded import Throttled
 from tqimap_fetcher.connection import connected
 from tqimap_fetcher.context import Run
 from tqimap_fetcher.kept_tokens import Keep
 from tqimap_fetcher.lock import only_run
 from tqimap_fetcher.mailbox import Session
+from tqimap_fetcher.refusal import Throttled
 from tqimap_fetcher.visit import delete_old, tell_done, visit
 from tqimap_shared import log, store
 from tqimap_shared.errors import StopProcess, TqimapError

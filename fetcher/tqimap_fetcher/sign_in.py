@@ -13,7 +13,7 @@ from imaplib import IMAP4
 from typing import TYPE_CHECKING
 
 from tqimap_fetcher import oauth
-from tqimap_fetcher.bounded import throttled
+from tqimap_fetcher.refusal import throttled
 from tqimap_fetcher.transport import port_of, subject_of
 from tqimap_shared.errors import Denied, StopProcess, TryLater
 

@@ -23,6 +23,7 @@ LASTING = (
     "not_before",
     "behind",
     "failed_at",
+    "forgetful",
 )  # facts about a mailbox that a run does not replace
 
 

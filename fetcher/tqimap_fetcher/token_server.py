@@ -17,9 +17,9 @@ from http import HTTPStatus
 from typing import TYPE_CHECKING, Any
 from urllib.parse import SplitResult, urlencode, urlsplit
 
-from tqimap_fetcher.bounded import Throttled
 from tqimap_fetcher.deadline import within
 from tqimap_fetcher.proxy import Peer
+from tqimap_fetcher.refusal import Throttled
 from tqimap_fetcher.transport import encrypt, reach
 from tqimap_shared.errors import Denied, SettingsError, StopProcess, TqimapError, TryLater
 

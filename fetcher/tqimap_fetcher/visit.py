@@ -87,6 +87,7 @@ def _take(
         held=run.held,
         choice=Choice(look.again, skip, passing, mark=not session.takes_new),
     )
+    intake.doubt(session)
     waiting = set(found).difference(passing, sieve.held)
     tally = replace(tally, unseen=tally.unseen + len(waiting), left=tally.left + len(waiting))
     quarantine.count(run.folders, place, tally, settings.fetch)

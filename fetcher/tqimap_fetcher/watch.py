@@ -24,7 +24,7 @@ from tqimap_shared.errors import NotReady, StopProcess, TqimapError, TryLater
 
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Collection, Sequence
+    from collections.abc import Callable, Collection, Mapping, Sequence
 
     from tqimap_fetcher.bounded import BoundedClient
     from tqimap_fetcher.context import Run
@@ -102,12 +102,11 @@ class Watcher:
     def _watch(self, client: BoundedClient) -> None:
         """Fetch, wait for mail, and again, as long as the connection is good for it."""
         can_idle = client.has_capability("IDLE")
-        first = self.mailbox.in_folder(self.mailbox.reading[0])
         while not self._stop.is_set():
             if not self._fetch(client):
                 return
             self._stop.wait(self._settings.min_poll)
-            selected = open_folder(client, first, self._settings)
+            selected = self._select(client)
             before, self._uidnext = self._uidnext, selected.get(b"UIDNEXT")
             if before != self._uidnext:
                 continue  # mail may have come between the fetch's search and now
@@ -121,6 +120,14 @@ class Watcher:
             else:
                 self._stop.wait(self._settings.poll)
             self._failures = 0  # not before: there are servers that offer IDLE and refuse it
+
+    def _select(self, client: BoundedClient) -> Mapping[bytes, object]:
+        """Open the first folder that can be opened: the one that IDLE will tell of."""
+        *others, last = self.mailbox.reading
+        for folder in others:
+            with suppress(StopProcess):  # the fetch has logged it
+                return open_folder(client, self.mailbox.in_folder(folder), self._settings)
+        return open_folder(client, self.mailbox.in_folder(last), self._settings)
 
     def _fetch(self, client: BoundedClient) -> bool:
         """Fetch once, as cron does, unless a run of cron's is at it; False if nothing may be."""

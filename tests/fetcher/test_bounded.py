@@ -15,10 +15,10 @@ import pytest
 from fixtures.imap_script import DECENT, MAILS, PASSWORD, ScriptedImap, fetched
 from imapclient import IMAPClient
 
-from tqimap_fetcher.bounded import Throttled
 from tqimap_fetcher.fetch import Tally, fetch
 from tqimap_fetcher.mailbox import open_mailbox
 from tqimap_fetcher.patience import ServerMisbehaved
+from tqimap_fetcher.refusal import Throttled
 from tqimap_shared.errors import StopProcess, TqimapError, TryLater
 from tqimap_shared.settings import Fetch, Limits
 

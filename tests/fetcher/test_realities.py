@@ -4,26 +4,34 @@ from __future__ import annotations
 
 import threading
 import time
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import pytest
+from fixtures.dovecot import SERVER_NAME
 from fixtures.imap_script import DECENT, MAILS, fetched
-from fixtures.post import DONE, SEEN, mail
+from fixtures.post import DONE, SEEN, Post, mail
+from fixtures.socks import PROXY_PASSWORD, PROXY_USER
 
 from tqimap_fetcher import idle
-from tqimap_fetcher.bounded import Throttled
 from tqimap_fetcher.connection import connected
 from tqimap_fetcher.login import open_folder
+from tqimap_fetcher.refusal import Throttled
+from tqimap_fetcher.run import fetch_all
+from tqimap_fetcher.state import State
 from tqimap_shared.errors import TryLater
 from tqimap_shared.settings import Fetch
 
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
+    from pathlib import Path
 
     from fixtures.dovecot import Dovecot
     from fixtures.imap_script import Answer, ScriptedImap
-    from fixtures.post import Post
+
+    from tqimap_sandbox.socks import Proxy
 
     Start = Callable[..., ScriptedImap]
 
@@ -120,6 +128,74 @@ def test_a_server_that_keeps_no_mark_brings_nothing_twice(imap_script: Start, po
         if expected[1]:
             post.work(1)
     assert post.open() == 0
+
+
+@pytest.mark.redis
+def test_a_server_that_keeps_no_mark_has_no_work_repeated(
+    imap_script: Start, post: Post, caplog: pytest.LogCaptureFixture
+) -> None:
+    """What it lists as unread for ever is processed again once, not for ever; it is said once."""
+    post.mailbox = imap_script().mailbox(unread_again="process")
+    for again in (0, 2, 0, 0):
+        assert post.fetch() == []
+        assert post.noted("again") == again
+        while post.open():
+            post.work(1)
+    assert caplog.text.count("keeps no mark") == 1
+
+
+@pytest.mark.redis
+@pytest.mark.parametrize("command", ["SEARCH", "SIZE", "BODY"])
+def test_mails_numbered_anew_meanwhile_are_not_taken_for_others(
+    imap_script: Start, post: Post, command: str
+) -> None:
+    """Between two windows of a search, or later: nothing more is marked, and the run ends."""
+    anew = b"* OK [UIDVALIDITY 8] restored\r\n"
+    server = imap_script({command: anew + DECENT[command]})
+    post.mailbox = server.mailbox()
+    post.settings = post.settings.model_copy(update={"fetch": Fetch(search_window=1)})
+    (fault,) = post.fetch()
+    assert isinstance(fault, TryLater)
+    assert "numbered its mails anew" in str(fault)
+    assert not any(b"STORE" in line for line in server.lines)
+
+
+@pytest.mark.dovecot
+@pytest.mark.redis
+def test_many_runs_at_once_bring_each_mail_once(
+    dovecot: Dovecot, user: str, post: Post, tmp_path: Path
+) -> None:
+    """On hosts of their own, so no lock keeps them apart, they hold a connection each."""
+    dovecot.append(user, *[mail(number) for number in range(60)])
+    hosts = [replace(post, directory=tmp_path / name) for name in "abcd"]
+    for host in hosts:
+        host.directory.mkdir()
+    with ThreadPoolExecutor(len(hosts)) as pool:
+        assert list(pool.map(Post.fetch, hosts)) == [[]] * len(hosts)
+    assert post.open() == 60
+    assert len(set(post.shas().values())) == 60
+    assert all(SEEN in flags for flags in dovecot.flags(user).values())
+
+
+@pytest.mark.dovecot
+@pytest.mark.redis
+def test_each_mailbox_goes_by_its_own_proxy(
+    dovecot: Dovecot, post: Post, start_proxy: Callable[..., Proxy]
+) -> None:
+    """Two proxies in one run, and a mailbox without: none goes by another's."""
+    proxies = [start_proxy(), start_proxy(password=True)]
+    ways: list[dict[str, object]] = [
+        {"proxy_address": "127.0.0.1", "proxy_port": one.port} for one in proxies
+    ]
+    ways[0] |= {"proxy_type": "socks4a", "server": SERVER_NAME}
+    ways[1] |= {"proxy_username": PROXY_USER, "proxy_password": PROXY_PASSWORD}
+    mailboxes = [
+        dovecot.mailbox(dovecot.user(), name=f"box{number}", **way)
+        for number, way in enumerate([*ways, {}])
+    ]
+    assert fetch_all(mailboxes, post.settings, post.directory, State()) == []
+    asked = [one.destinations for one in proxies]
+    assert asked == [[(SERVER_NAME, dovecot.imaps)], [("127.0.0.1", dovecot.imaps)]]
 
 
 @pytest.mark.dovecot

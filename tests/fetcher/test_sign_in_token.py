@@ -10,10 +10,10 @@ import pytest
 from fixtures import dante as dante_part
 from fixtures.token_endpoint import CLIENT, REFRESH, SECRET, TENANT
 
-from tqimap_fetcher.bounded import Throttled
 from tqimap_fetcher.kept_tokens import Keep
 from tqimap_fetcher.mailbox import open_mailbox
 from tqimap_fetcher.oauth import access_token
+from tqimap_fetcher.refusal import Throttled
 from tqimap_shared.errors import Denied, SettingsError, StopProcess, TqimapError, TryLater
 from tqimap_shared.settings import Fetch, Mailbox
 

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 from fixtures.imap_script import DECENT
+from fixtures.post import mail
 from fixtures.workers import until
 
 from tqimap_fetcher import run, state
@@ -18,6 +19,7 @@ from tqimap_shared.settings import Fetch
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
+    from fixtures.dovecot import Dovecot
     from fixtures.imap_script import Answer, ScriptedImap
     from fixtures.post import Post
 
@@ -65,6 +67,18 @@ def test_further_folders_are_looked_at_while_the_first_is_waited_on(
     between = b" ".join(commands(server)).split(b"IDLE")[1:-1]
     assert len(between) >= 2
     assert all(b"SELECT Spam UID" in one for one in between)
+
+
+@pytest.mark.dovecot
+def test_the_other_folders_are_watched_when_the_first_is_gone(
+    dovecot: Dovecot, user: str, post: Post
+) -> None:
+    """The first that can be opened is waited on; no pause as long as that after a fault."""
+    post.mailbox = dovecot.mailbox(user, folders=["Gone", "INBOX"])
+    with watching(post, min_poll=0.01):
+        for number in (1, 2):
+            dovecot.append(user, mail(number))
+            until(lambda: post.open() == number, seconds=60)  # noqa: B023 - asked at once
 
 
 @pytest.mark.parametrize("answer", [b"@ NO not here\r\n", b"@ BAD what?\r\n", None])
