@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import hashlib
 from dataclasses import dataclass
+from itertools import chain
 from typing import TYPE_CHECKING
 
 from tqimap_processor import passwords, tricks
@@ -18,11 +19,18 @@ from tqimap_processor.reading import HERE
 
 
 if TYPE_CHECKING:
+    from tqimap_processor.artefact import Span
     from tqimap_processor.reading import Reader
     from tqimap_shared.settings import Limits
 
 
 ROOT = "0"
+# what may tell a password is read before what may need one
+_RANKS = {
+    **dict.fromkeys(("pdf", "docx", "xlsx", "pptx", "odf"), 2),
+    **dict.fromkeys(("zip", "7z", "rar", "arj", "encrypted-office"), 3),
+}
+_KEYLESS = frozenset({"mail", "html", "text", "xml", "json", "csv", "calendar", *qr.KINDS})
 # what a container says of a child that it could not read to its end
 _PARTIAL = frozenset({"encrypted", "truncated", "malformed", "unsupported"})
 
@@ -32,6 +40,11 @@ class _Pending:
     id: str
     parent: str | None
     child: Child
+    kind: str
+
+
+def _rank(pending: _Pending) -> int:
+    return 0 if pending.child.how == "body" else _RANKS.get(pending.kind, 1)
 
 
 def walk(raw: bytes, limits: Limits, reader: Reader = HERE) -> tuple[Artefact, ...]:
@@ -40,7 +53,7 @@ def walk(raw: bytes, limits: Limits, reader: Reader = HERE) -> tuple[Artefact, .
     *reader* opens each.
     """
     walking = _Walk(limits, reader)
-    level = [_Pending(ROOT, None, Child("", raw, "mail", "message/rfc822"))]
+    level = [_Pending(ROOT, None, Child("", raw, "mail", "message/rfc822"), "mail")]
     depth = 0
     while level:
         level = walking.visit(level, depth)
@@ -61,12 +74,12 @@ class _Walk:
         self._bytes = limits.unpacked
         self._text = limits.text
         self._passwords: tuple[str, ...] = ()
+        self._unread: list[tuple[tuple[Span, ...], list[str]]] = []
 
     def visit(self, level: list[_Pending], depth: int) -> list[_Pending]:
         """Open all of *level* and return the next one."""
         opened: dict[str, tuple[Artefact, tuple[Child, ...]]] = {}
-        # bodies first: they may tell the password of an archive that stands before them
-        for pending in sorted(level, key=lambda one: one.child.how != "body"):
+        for pending in sorted(level, key=_rank):
             opened[pending.id] = self._open(pending, depth)
         following: list[_Pending] = []
         for pending in level:
@@ -74,7 +87,12 @@ class _Walk:
             self.artefacts.append(artefact)
             prefix = "" if artefact.id == ROOT else f"{artefact.id}."
             following += [
-                _Pending(f"{prefix}{number}", artefact.id, child)
+                _Pending(
+                    f"{prefix}{number}",
+                    artefact.id,
+                    child,
+                    detect(child.data, child.declared_type),
+                )
                 for number, child in enumerate(children, 1)
             ]
         return following
@@ -82,12 +100,10 @@ class _Walk:
     def _open(self, pending: _Pending, depth: int) -> tuple[Artefact, tuple[Child, ...]]:
         child = pending.child
         digest = hashlib.sha256(child.data).hexdigest()
-        kind = "mail" if pending.id == ROOT else detect(child.data, child.declared_type)
+        kind = pending.kind
         refused = self._refusal(pending, digest, kind, depth)
         opened = Opened(problems=refused) if refused else self._opened(child, kind)
-        if opened.spans:
-            more = passwords.offered(opened.spans, self._limits.passwords)
-            self._passwords = tuple(dict.fromkeys((*self._passwords, *more)))
+        self._unread.append((opened.spans, [one.name for one in opened.children]))
         artefact = Artefact(
             id=pending.id,
             parent=pending.parent,
@@ -123,6 +139,14 @@ class _Walk:
             return (Problem("too-many", f"images after {self._limits.images} not searched"),)
         return ()
 
+    def _told(self) -> tuple[str, ...]:
+        """Return the passwords told so far: most mails hold nothing that needs one."""
+        most = self._limits.passwords
+        more = [passwords.offered(spans, most, names) for spans, names in self._unread]
+        self._passwords = tuple(dict.fromkeys(chain(self._passwords, *more)))
+        self._unread.clear()
+        return self._passwords
+
     def _opened(self, child: Child, kind: str) -> Opened:
         limits = self._limits
         source = Source(
@@ -131,7 +155,7 @@ class _Walk:
             room=max(0, self._bytes),
             declared_type=child.declared_type,
             parameters=dict(child.parameters),
-            passwords=self._passwords,
+            passwords=() if kind in _KEYLESS else self._told(),
             text=min(limits.artefact_text, self._text),
             children=max(0, min(limits.children, limits.artefacts - self._named)),
         )

@@ -147,3 +147,16 @@ def test_long_name_is_judged_quickly_and_kept_short() -> None:
     name = (".pdf " * 50_000) + "." * 50_000
     assert "name-long" in [one.kind for one in tricks.problems(name)]
     assert len(tricks.kept(name)) == tricks.LONGEST
+
+
+def test_password_is_told_by_what_stands_behind_the_archive() -> None:
+    """Of parts beside each other, those that may tell a password are read before archives."""
+    inside = ("a.txt", b"http://some-place.com/")
+    locked = sevenzipped("zip", inside, options=("-psesame-4711",))
+    raw = mixed(
+        part(locked, "application/zip", name="a.zip"),
+        part(b"password: sesame-4711", "text/plain", name="readme.txt"),
+    )
+    assert [one.name for one in walk(raw, Limits()) if one.parent == "1"] == ["a.txt"]
+    (child,) = [one for one in walk(raw, Limits()) if one.parent == "1"]
+    assert child.data == inside[1]

@@ -100,6 +100,7 @@ _BLOCK = (
 _EDGES = dict.fromkeys(_BLOCK, "\n") | {"td": "\t", "th": "\t"}
 _KEEPS_BREAKS = frozenset({"pre", "textarea", "listing", "xmp", "plaintext"})
 _UNSHOWN = frozenset({"script", "style"})
+_READ = frozenset({"alt", "title"})  # by people, where images are not loaded
 _REFRESH = re.compile(r"(?i)url\s*=\s*[\"']?([^\"']+)")
 _META_CHARSET = re.compile(rb"(?i)<meta[^>]{0,200}?charset\s*=\s*[\"']?([\w.:-]{1,40})")
 _META_WINDOW = 4096
@@ -217,7 +218,7 @@ class _Page:
             self._add(element + name, script.strings(value), hidden=True)
         elif name == "content" and (found := _REFRESH.search(value)) and element.endswith("meta@"):
             self._link(element + name, found[1], hidden=hidden)
-        elif "://" in value or "[.]" in value or "www." in value:
+        elif name in _READ or "://" in value or "[.]" in value or "www." in value:
             self._add(element + name, value, hidden=hidden)
 
     def _link(self, where: str, value: str, *, hidden: bool) -> None:
