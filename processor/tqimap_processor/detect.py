@@ -68,7 +68,15 @@ _STRONG_FIELDS = frozenset(b"received return-path message-id mime-version".split
 _FIELDS_READ = 1_000
 _HEADER_WINDOW = 65_536
 _CONTROLS = bytes(set(range(32)) - set(b"\t\n\r\f\v\b\x1b")) + b"\x7f"
-_MAIL_TYPES = ("message/rfc822", "message/global", "text/rfc822-headers", "message/news")
+_MAIL_TYPES = frozenset(
+    {
+        *("message/rfc822", "message/global", "message/partial", "message/news"),
+        "text/rfc822-headers",
+    }
+)
+_CMS = re.compile(
+    rb"0(?:\x80|[\x81-\x84].{1,4}?|[\x02-\x7f])\x06[\x09\x0b]\*\x86H\x86\xf7\x0d\x01", re.DOTALL
+)
 _UTF16 = (b"\xff\xfe", b"\xfe\xff")
 
 
@@ -81,6 +89,8 @@ def detect(data: bytes, declared_type: str = "") -> str:
     for signature, kind in signatures.AT_START:
         if data.startswith(signature):
             return _ole(data) if kind == "ole" else kind
+    if _CMS.match(data):
+        return "signed"
     return _elsewhere(data) or _borne_out(data) or _text(data, declared_type)
 
 
@@ -156,8 +166,15 @@ def _text(data: bytes, declared_type: str) -> str:
         narrow = data[: _TEXT_WINDOW * 2].translate(None, b"\0\xff\xfe")
         return "html" if _HTML.match(narrow) else _structured(narrow, narrow[-99:], "") or "text"
     declared = declared_type.lower()
-    if not _is_text(data[:_TEXT_WINDOW]):
-        return "text" if declared.startswith("text/") and _is_wide(data) else "unknown"
+    if not _is_text(data[:_TEXT_WINDOW]) and declared.startswith("text/"):
+        if _is_wide(data):
+            return "text"
+        # mail programs pass over zero bytes in a body
+        data = data.replace(b"\0", b"")
+    return _readable(data, declared) if _is_text(data[:_TEXT_WINDOW]) else "unknown"
+
+
+def _readable(data: bytes, declared: str) -> str:
     if _is_mail(data, declared):
         return "mail"
     if _is_archived_page(data):

@@ -28,12 +28,18 @@ if TYPE_CHECKING:
 # fields that mail-parser takes for addresses; of the others the standard library recovers more
 _LISTS = frozenset({"from", "to", "cc", "bcc", "delivered-to"})
 _RAISED = (AttributeError, TypeError, ValueError, LookupError)  # by either on hostile fields
+_DOUBLED, _WINDOW = b"\r\r\n", 4096
 _BLANK_LINE = re.compile(rb"\n(?=\r?\n)")
 _BOUNDARY = re.compile(rb"(?i)boundary\*?(?:0\*?)?[ \t]*=")
 
 
 def clean(raw: bytes) -> bytes:
-    """Return *raw* without NUL bytes in its header block: a NUL makes parsers raise."""
+    """Return *raw* without NUL bytes in its header block: a NUL makes parsers raise.
+
+    Nor with lines that end in two carriage returns, which some server on the way has doubled.
+    """
+    if _DOUBLED in raw[:_WINDOW]:
+        raw = raw.replace(_DOUBLED, b"\r\n")
     head = header.block(raw)
     return head.replace(b"\0", b"") + raw[len(head) :] if b"\0" in head else raw
 
@@ -78,7 +84,7 @@ def _over_in_body(raw: bytes, limits: Limits) -> Problem | None:
 def envelope(raw: bytes, limits: Limits) -> Message:
     """Read the envelope of *raw*, of its header block what is within the limits."""
     digest = hashlib.sha256(raw).hexdigest()
-    head = header.block(raw).replace(b"\0", b"")
+    head = header.block(clean(raw))
     root = mime.parse(header.cut(head, limits), limits.part_field_bytes)
     return Message(
         digest,

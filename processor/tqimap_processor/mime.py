@@ -13,12 +13,13 @@ import quopri
 import re
 from dataclasses import dataclass
 from email._policybase import Compat32
+from email.errors import MissingHeaderBodySeparatorDefect
 from email.feedparser import FeedParser
 from email.message import Message
 from string import ascii_letters, digits
 from typing import TYPE_CHECKING, Any
 
-from tqimap_processor import charset
+from tqimap_processor import charset, header, inlined
 
 
 if TYPE_CHECKING:
@@ -33,9 +34,13 @@ _NOT_BASE64 = bytes(set(range(256)).difference(f"{ascii_letters}{digits}+/=".enc
 _CONTINUED = re.compile(r";[^;=*]*\*[^;=]*(?:=[^;]*)?")  # a parameter in pieces (RFC 2231)
 _REPAIRS = 10  # each reads the rest of the mail again
 _LOST_BOUNDARY = re.compile(rb"(?m)^--([^\r\n]{1,220})\r?\n(?i:content-)")
-_UU_BLOCK = re.compile(
-    rb"(?m)^begin [0-7]{3,4} ([^\r\n]{1,1024})\r?\n((?:[\x20-\x60]{1,90}\r?\n)*)end[ \t]*+\r?$"
-)
+_COMMENT = re.compile(r"\([^()]{0,200}\)")
+_ENCODING = re.compile(r"[a-z0-9-]{2,}")
+_PLAIN = frozenset({"", "7bit", "8bit", "binary"})
+_MULTIPART = re.compile(r"\s*multipart/", re.IGNORECASE)
+_MIME_FIELD = re.compile(rb"(?im)^(?:content-[a-z-]{1,30}|mime-version)[ \t]*+:")
+_FIELD_LINE = re.compile(rb"([!-9;-~]{1,76})[ \t]*+:(.*)", re.DOTALL)
+_UNREAD = b"X-Unread-Line: "
 
 
 class Part(Message):
@@ -71,8 +76,11 @@ class Part(Message):
 
     @property
     def encoding(self) -> str:
-        """The Content-Transfer-Encoding, in lower case."""
-        return self._text("content-transfer-encoding").split(";")[0].strip().lower()
+        """The Content-Transfer-Encoding, in lower case: of several the one that encodes."""
+        told = (printable(one) for one in self.get_all("content-transfer-encoding", [""]))
+        plain = (_COMMENT.sub("", decode_words(one)).lower() for one in told)
+        named = [one[0] for text in plain if (one := _ENCODING.search(text))]
+        return next((one for one in named if one not in _PLAIN), "".join(named[:1]))
 
     @property
     def disposition(self) -> str:
@@ -96,16 +104,21 @@ class Part(Message):
             return charset.decode(text.encode("latin-1", "surrogateescape"), claimed or "utf-8")
         return decode_words(printable(value))
 
+    @property
+    def raw_content(self) -> bytes:
+        """The payload as it stands in the mail; nothing if there are parts in it."""
+        payload = self._payload if isinstance(self._payload, str) else ""
+        return payload.encode("utf-8", "surrogateescape")
+
     def content(self) -> bytes:
         """Return the payload with its transfer encoding undone as leniently as readers do."""
-        payload = self._payload if isinstance(self._payload, str) else ""
-        raw = payload.encode("utf-8", "surrogateescape")
+        raw = self.raw_content
         if self.encoding == "base64":
             return decode_base64(raw)
         if self.encoding == "quoted-printable":
             return quopri.decodestring(raw)
         if self.encoding in {"x-uuencode", "uuencode", "uue", "x-uue"}:
-            return next((data for _, data in uuencoded(raw)), raw)
+            return next((data for _, data in inlined.files(raw)), raw)
         return raw
 
     def fields(self) -> Iterator[tuple[str, str]]:
@@ -149,10 +162,10 @@ def parse(raw: bytes, field_bytes: int) -> Part:
     cutting: Any = _Policy  # typeshed knows no settings but the standard library's
     policy: Policy[Message] = cutting(field_bytes=field_bytes)
     parser = FeedParser(Part, policy=policy)
-    parser.feed(raw.decode("ascii", "surrogateescape"))
+    parser.feed(raw.removeprefix(b"\xef\xbb\xbf").decode("ascii", "surrogateescape"))
     root = parser.close()
     assert isinstance(root, Part)
-    return root
+    return root if (whole := _with_rest_of_header(root)) is None else parse(whole, field_bytes)
 
 
 def nodes(root: Part, field_bytes: int) -> Iterator[Node]:
@@ -172,22 +185,62 @@ def nodes(root: Part, field_bytes: int) -> Iterator[Node]:
                 for number, part in enumerate(node.part.get_payload(), 1)
                 if isinstance(part, Part)
             ]
+            if left and (more := _behind(node.part, field_bytes)):
+                inner.append(Node(f"{node.path}.{len(inner) + 1}".lstrip("."), more))
+                left -= 1
             pending.extend(reversed(inner))
 
 
 def _repaired(part: Part, field_bytes: int) -> Part | None:
-    if part.is_multipart() or not part.declared_type.startswith("multipart/"):
+    if part.is_multipart():
+        return None
+    if whole := _with_rest_of_header(part):
+        return parse(whole, field_bytes)
+    # of several types the first counts, and another one may be what a reader goes by
+    if not any(_MULTIPART.match(str(one)) for one in part.get_all("content-type", [])):
         return None
     body = part.content()
     found = _LOST_BOUNDARY.search(body)
     if found is None:
         return None
-    head = b'Content-Type: multipart/mixed; boundary="%s"\n\n' % found[1].rstrip()
-    cut = parse(head + body, field_bytes)
+    cut = _cut_at(found[1], body, field_bytes)
     for name, value in part.items():
         if name.lower() != "content-type":
             cut[name] = value
     return cut
+
+
+def _cut_at(boundary: bytes, body: bytes, field_bytes: int) -> Part:
+    head = b'Content-Type: multipart/mixed; boundary="%s"\n\n' % boundary.rstrip()
+    return parse(head + body, field_bytes)
+
+
+def _behind(part: Part, field_bytes: int) -> Part | None:
+    """Return what stands behind the end of a multipart, if that has parts, too."""
+    rest = (part.epilogue or "").encode("utf-8", "surrogateescape")
+    found = _LOST_BOUNDARY.search(rest)
+    return _cut_at(found[1], rest, field_bytes) if found else None
+
+
+def _with_rest_of_header(part: Part) -> bytes | None:
+    """Return *part* with a header that goes on behind a line that is no field, if it does.
+
+    Such lines, and fields with a blank before their colon, end a header for the standard library.
+    They are fields of their own here, so that what is in them is read.
+    """
+    missing = any(isinstance(one, MissingHeaderBodySeparatorDefect) for one in part.defects)
+    raw = part.raw_content if missing else b""
+    head = header.block(raw)
+    if not _MIME_FIELD.search(head):
+        return None
+    lines = [_as_field(line) for line in head.splitlines()]
+    known = [f"{name}: {value}".encode("utf-8", "surrogateescape") for name, value in part.items()]
+    return b"\n".join((*known, *lines)) + raw[len(head) :]
+
+
+def _as_field(line: bytes) -> bytes:
+    found = _FIELD_LINE.fullmatch(line)
+    return b"%s:%s" % found.groups() if found else line if line[:1] in b" \t" else _UNREAD + line
 
 
 def printable(value: object) -> str:
@@ -240,26 +293,3 @@ def _decode_run(run: bytes) -> bytes:
     if len(run) % 4 == 1:
         run = run[:-1]
     return binascii.a2b_base64(run + b"=" * (-len(run) % 4))
-
-
-def uuencoded(data: bytes) -> Iterator[tuple[str, bytes]]:
-    """Yield the name and content of every uuencoded file in *data*."""
-    for block in _UU_BLOCK.finditer(data):
-        yield charset.decode(block[1]).strip(), b"".join(map(_uu_line, block[2].splitlines()))
-
-
-def without_uuencoded(data: bytes) -> bytes:
-    """Return *data* without its uuencoded files."""
-    return _UU_BLOCK.sub(b"", data)
-
-
-def _uu_line(line: bytes) -> bytes:
-    try:
-        return binascii.a2b_uu(line)
-    except binascii.Error:
-        # trailing garbage: decode what the length byte promises, as the old uu module did
-        wanted = (((line[0] - 32) & 63) * 4 + 5) // 3
-        try:
-            return binascii.a2b_uu(line[:wanted])
-        except binascii.Error:
-            return b""

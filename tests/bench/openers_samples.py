@@ -15,7 +15,7 @@ from fixtures.built_documents import DOCUMENTS
 from fixtures.built_mail import mixed, part, zipped
 from fixtures.small_cases import SMALL
 
-from tqimap_processor import charset, mime
+from tqimap_processor import charset, inlined
 from tqimap_processor.detect import detect
 from tqimap_processor.openers import sevenzip
 
@@ -73,7 +73,7 @@ def _made(count: int) -> Iterator[tuple[str, bytes]]:
 def _plain(data: bytes) -> bytes:
     """Undo the letters in which hostile files are kept from scanners: base64, uuencode."""
     if data.startswith(b"begin "):
-        return next((content for _, content in mime.uuencoded(data)), data)
+        return next((content for _, content in inlined.files(data)), data)
     if _BASE64.fullmatch(data):
         try:
             return base64.b64decode(data, validate=False)

@@ -16,7 +16,7 @@ from fixtures.built_mail import mail, mixed, part, source
 from fixtures.locked_odf import as_a_whole, by_part
 from fixtures.samples import SAMPLES
 
-from tqimap_processor import header, message, mime
+from tqimap_processor import header, inlined, message, mime
 from tqimap_processor.detect import detect
 from tqimap_processor.openers import compound, macros, ole_objects, open_inside, pdf_sweep
 from tqimap_processor.walk import walk
@@ -32,7 +32,7 @@ SLOW = 5.0  # processor seconds for that
 KINDS = (
     *("mail", "html", "text", "zip", "docx", "xlsx", "odf", "rtf", "ole", "xls", "ppt"),
     *("encrypted-office", "msg", "tnef", "onenote", "gzip", "bzip2", "xz", "zstd", "tar", "json"),
-    *("xml", "svg", "csv", "calendar", "url", "iqy", "plist", "lnk"),
+    *("xml", "svg", "csv", "calendar", "url", "iqy", "plist", "lnk", "signed"),
 )
 _PASSWORD = "infected"
 _SHORT = Limits(header_bytes=4000, header_lines=100, field_bytes=500)
@@ -87,7 +87,7 @@ def _mime(data: bytes) -> None:
         told = (*node.part.fields(), (node.part.file_name, node.part.parameter("charset")))
         for name, value in told:
             f"{name}{value}".encode("utf-8", "surrogateescape")
-        list(mime.uuencoded(node.part.content()))
+        list(inlined.files(node.part.content()))
 
 
 def _detect(data: bytes) -> None:

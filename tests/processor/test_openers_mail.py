@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import base64
+import re
 from typing import TYPE_CHECKING
 
 import pytest
 from fixtures.built_mail import artefacts, decision, mail, mixed, part, report, source
+from fixtures.small_cases import signed
 
 from tqimap_processor.openers.mail import open_mail
 from tqimap_processor.walk import walk
@@ -258,3 +260,64 @@ def test_delivery_status_is_a_body() -> None:
     tree = artefacts(raw)
     assert tree["1"] == "body text"
     assert tree["2"] == "nested-mail mail part-2"
+
+
+PART = b"Content-Type: text/html\r\nContent-Transfer-Encoding: base64\r\n\r\nPHA+eA=="
+CUT = b"--c\r\n%s\r\n--c--\r\n" % PART
+MIXED = b"Content-Type: multipart/mixed; boundary=c\r\n\r\n"
+
+
+@pytest.mark.parametrize(
+    "raw",
+    [
+        b"\xef\xbb\xbf" + MIXED + CUT,
+        MIXED.replace(b":", b" :") + CUT,
+        b"From: a@b.com\r\nno field\r\n" + MIXED + CUT,
+        b"Content-Type: text/plain\r\n" + MIXED + CUT,
+        (MIXED + CUT).replace(b"\r\n", b"\r\r\n"),
+        MIXED + CUT.replace(b"Encoding:", b"Encoding :"),
+        MIXED + CUT.replace(b"base64", b"(odd) base64"),
+        MIXED + CUT.replace(b"base64", b'"base64"'),
+        MIXED + CUT.replace(b"base64", b"base64, 7bit"),
+        MIXED + CUT.replace(b"base64", b"=?us-ascii?q?base64?="),
+        MIXED + CUT.replace(b"Content-Tr", b"Content-Transfer-Encoding: 7bit\r\nContent-Tr"),
+        MIXED + b"--c\r\n\r\nx\r\n--c--\r\n" + CUT,
+    ],
+)
+def test_odd_headers_hide_no_part(raw: bytes) -> None:
+    """What one mail program reads must not be lost because the standard library does not."""
+    tree = walk(raw, Limits())
+    assert b"<p>x" in [one.data for one in tree if one.kind == "html"]
+
+
+def test_line_that_is_no_field_is_kept() -> None:
+    """A header that goes on behind such a line is read on, and so is the line."""
+    opened = open_mail(
+        source(b"From: a@b.com\r\nsee http://a.com\r\nContent-Type: text/html\r\n\r\n<p>")
+    )
+    assert _spans(opened)["header x-unread-line"] == "see http://a.com"
+    assert [one.data for one in opened.children] == [b"<p>"]
+
+
+def test_mailbox_in_a_file_holds_mails() -> None:
+    """Of several mails in one file each is one."""
+    inside = b"From a@b.com Mon Mar  2 09:00:00 2026\r\n" + mail(b"one")
+    tree = artefacts(mixed(part(inside + b"\r\n\r\n" + inside, "application/mbox", name="a")))
+    assert (tree["1"], tree["1.1"]) == ("attachment mail a", "nested-mail mail")
+
+
+@pytest.mark.opens("signed")
+def test_signed_mail_is_opened() -> None:
+    """What is only signed is read, in one piece or in many, whoever signed it."""
+    inside = b"Content-Type: text/html\r\n\r\n<p>x"
+    whole = signed(inside)
+    place = whole.index(bytes([4, len(inside)]))
+    pieces = b"".join(bytes([4, 1, byte]) for byte in inside)
+    # lengths are left open up to the string that is in pieces
+    starts = re.compile(rb"([\x30\xa0]).(?=[\x06\xa0\x30\x02\x04])", re.DOTALL)
+    head = starts.sub(lambda hit: hit[1] + b"\x80", whole[: place + 1])[:-1]
+    ends = bytes(2 * head.count(b"\x80"))
+    for data in (whole, head + b"\x24\x80" + pieces + b"\0\0" + ends):
+        tree = artefacts(mixed(part(data, "application/pkcs7-mime", name="smime.p7m")))
+        assert tree["1.1"] == "signed-content mail"
+        assert tree["1.1.1"] == "body html"

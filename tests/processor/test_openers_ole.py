@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import struct
+import tracemalloc
 import zlib
 from dataclasses import replace
 from typing import TYPE_CHECKING
@@ -222,6 +223,20 @@ def test_stream_that_leads_back_to_itself_ends() -> None:
         ("malformed", "a stream claims more than there is")
     ]
     assert sum(len(one.text) for one in opened.spans) <= len(data)
+
+
+def test_table_that_leads_back_to_itself_ends() -> None:
+    """The table of small sectors claims a gibibyte, and is a circle."""
+    data = bytearray(compound.build({("WordDocument",): b"x" * 100}))
+    (table,) = struct.unpack_from("<I", data, 76)
+    (small,) = struct.unpack_from("<I", data, 60)
+    struct.pack_into("<I", data, (table + 1) * 512 + 4 * small, small)
+    struct.pack_into("<I", data, 64, 2**21)
+    tracemalloc.start()
+    open_ole(source(bytes(data)))
+    _, most = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+    assert most < 16 * 2**20
 
 
 def test_streams_beyond_the_limit_are_left_out() -> None:

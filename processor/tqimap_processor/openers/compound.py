@@ -87,6 +87,8 @@ def _fill(source: Source, streams: dict[Path, bytes], problems: dict[Problem, No
 
 def _shorten(file: Foreign, most: int, problems: dict[Problem, None]) -> None:
     """Let no stream of *file* claim more bytes than the file has: its sectors may be a circle."""
+    # so may those of the table of small sectors, which is read like a stream
+    file.num_mini_fat_sectors = min(file.num_mini_fat_sectors, -(-most // file.sector_size))
     # what is smaller lies elsewhere
     most = max(most, file.minisectorcutoff)
     for entry in file.direntries:

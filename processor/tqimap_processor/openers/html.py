@@ -131,7 +131,7 @@ def open_html(source: Source) -> Opened:
     if not claimed and (meta := _META_CHARSET.search(source.data, 0, _META_WINDOW)):
         claimed = meta[1].decode("ascii", "replace")
         claimed = "" if claimed.lower().startswith("utf-16") else claimed
-    markup = charset.decode(source.data, claimed)
+    markup = charset.decode(source.data, claimed).replace("\0", "")
     page = _Page()
     page.read(markup)
     return page.opened(markup)

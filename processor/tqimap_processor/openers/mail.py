@@ -6,10 +6,12 @@ parts without a name; here every part stays where it is and keeps its bytes.
 
 from __future__ import annotations
 
+import re
 from collections import Counter
+from itertools import pairwise
 from typing import TYPE_CHECKING
 
-from tqimap_processor import charset, message, mime
+from tqimap_processor import charset, inlined, message, mime
 from tqimap_processor.artefact import Child, Opened, Problem, Span
 from tqimap_processor.detect import detect
 
@@ -25,11 +27,13 @@ _NESTED = frozenset(
     {
         "message/rfc822",
         "message/global",
+        "message/partial",
         "message/news",
         "text/rfc822-headers",
         "message/rfc822-headers",
     }
 )
+_ENVELOPE = re.compile(rb"(?m)^From [^\r\n]{1,200}\d\r?\n(?=[!-9;-~]{1,76}:)")
 _BODY_KINDS = frozenset({"text", "html", "mail", "unknown", "empty"})
 _PARAMETERS = ("charset", "format", "delsp")
 # these say how to read a part and hold no place of their own; the tree shows what they say
@@ -44,6 +48,8 @@ def open_mail(source: Source) -> Opened:
     Of a header over a limit the rest is left out. A mail whose body is over a limit is not parsed:
     its raw bytes become one span, `raw`.
     """
+    if source.declared_type != "message/rfc822" and (mails := _several(source.data)):
+        return Opened(children=mails)
     raw, cut = message.shortened(message.clean(source.data), source.limits)
     if problem := message.over_limit(raw, source.limits):
         swept = charset.decode(raw[: source.limits.artefact_text])
@@ -55,6 +61,16 @@ def open_mail(source: Source) -> Opened:
         children=tuple(child for node in tree for child in _children(node)),
         problems=(*cut, *_defects([root, *(node.part for node in tree)])),
     )
+
+
+def _several(data: bytes) -> tuple[Child, ...]:
+    """Return the mails of a mailbox in a file (mbox), or nothing if it holds but one."""
+    if not data.startswith(b"From "):
+        return ()
+    starts = [one.start() for one in _ENVELOPE.finditer(data)]
+    pairs = pairwise((*starts, len(data)))
+    mails = (data[start:end] for start, end in pairs) if len(starts) > 1 else ()
+    return tuple(Child("", one, "nested-mail", "message/rfc822") for one in mails)
 
 
 def _header(root: Part) -> Iterator[Span]:
@@ -93,8 +109,8 @@ def _children(node: Node) -> Iterator[Child]:
         part.declared_type,
         parameters=tuple(pair for pair in parameters if pair[1]),
     )
-    if how == "body" and b"\nend" in content:
-        for name, data in mime.uuencoded(content):
+    if how == "body":
+        for name, data in inlined.files(content):
             yield Child(name, data, "attachment")
 
 

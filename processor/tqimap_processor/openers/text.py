@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING
 
-from tqimap_processor import charset, mime
+from tqimap_processor import charset, inlined
 from tqimap_processor.artefact import Opened, Span
 
 
@@ -22,8 +22,7 @@ _BREAK = re.compile(r"[ \t]*\r?\n[> \t]*")
 
 def open_text(source: Source) -> Opened:
     """Return the text of *source* as one span, `text`."""
-    data = mime.without_uuencoded(source.data) if b"\nend" in source.data else source.data
-    text = charset.decode(data, source.charset)
+    text = charset.decode(inlined.without(source.data), source.charset).replace("\0", "")
     if source.parameters.get("format", "").lower() == "flowed":
         text = unflow(text, delsp=source.parameters.get("delsp", "").lower() == "yes")
     return Opened(spans=(Span("text", _BRACKETED.sub(_unwrap, text)),))
