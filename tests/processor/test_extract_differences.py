@@ -102,8 +102,12 @@ EXPLAINED: dict[str, list[tuple[str, set[str], set[str]]]] = {
         ("http://0x7f.1/", {"127.0.0.1", "http://0x7f.1/"}, set()),
         ("http://3232235777/a", {"192.168.1.1", "http://3232235777/a"}, set()),
     ],
-    "two links with nothing between them are read as one: a miss, but rare": [
-        ("https://evil.com/ahttps://bad.com/b", set(), {"bad.com"}),
+    "two links with nothing between them are two": [
+        (
+            "https://evil.com/ahttps://bad.com/b",
+            {"https://evil.com/a", "https://bad.com/b"},
+            {"https://evil.com/ahttps://bad.com/b"},
+        ),
     ],
     "an Ethereum address is no digest": [
         (

@@ -81,6 +81,14 @@ HOSTILE = [
     "1.2.3.4 and ",
     "\\Device\\Mup\\a ",
     "a.com\\n",
+    "http://a.b/xhttp://",
+    "<http://a.b/c\nd\n",
+    "=\na=3D",
+    "https://a.b/v2/___http:/x",
+    "https://a.b/?aHR0cDovL",
+    "IPv6:1:2:",
+    "1.2.3.4/",
+    "AS2 ",
 ]
 SMALL, LARGE = 10_000, 40_000
 # a quadratic passage shows as 2; the slack is for a busy machine

@@ -25,7 +25,7 @@ def _any_case(*words: str) -> bytes:
 _WORDS = _any_case("dot", "d0t", "punkt", "punto", "at", "colon", "slash", "tt", "xx")
 _INSIDE = (
     rb"[\[({<]{0,3}+[\s.]{0,3}?"
-    rb"(\.|,|@|://|:/|:|//|/|[wW]{3}\.|" + _WORDS + rb")[\s.]{0,3}?[\])}>]{1,4}"
+    rb"(\.|,|@|://|:/|::?|//|/|[wW]{3}\.|" + _WORDS + rb")[\s.]{0,3}?[\])}>]{1,4}"
 )
 # a tag or an aside begins with other characters: nine of ten are refused at the first
 _FIRST = rb"(?=[\[({<\s.,@:/]|[wW]{3}\.|(?:" + _WORDS + rb")[^a-z])"
@@ -40,7 +40,7 @@ _MEANING = {
     b"slash": "/", b":/": "://", b"xx": "tt",
 }  # fmt: skip
 # a blank beside these is no part of the defanging
-_TIGHT = frozenset({b"/", b"//", b":", b":/", b"://", b",", b"tt", b"xx", b"www."})
+_TIGHT = frozenset({b"/", b"//", b":", b"::", b":/", b"://", b",", b"tt", b"xx", b"www."})
 # what a dot may join
 _JOINED = b"0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz\xff"
 _LEFT = frozenset(_JOINED + b"])}>/:_-*")
@@ -110,6 +110,9 @@ def _closed_both(text: str, image: bytes, opener: bytes, pattern: re.Pattern[byt
                 continue
         elif start and end < size and image[start - 1] in _LEFT and image[end] in _RIGHT:
             edits.append((start, end, "."))
+            continue
+        if inside == b"::" and not image[start - 1 : start].isalnum():
+            # every address, not a part of one
             continue
         if inside not in _TIGHT:
             start, end = _widen(text, start, end)

@@ -17,7 +17,6 @@ from tqimap_processor.extract.finding import (
     Hit,
     Raw,
 )
-from tqimap_processor.extract.image import LETTER
 
 
 if TYPE_CHECKING:
@@ -29,7 +28,6 @@ _JARM = 62
 _TLSH = 72
 _TYPES = {_JARM: FUZZY, _TLSH: FUZZY, 32: MD5, 40: SHA1, 64: SHA256, 96: SHA384, 128: SHA512}
 _HEX = b"0123456789ABCDEFabcdef"
-_LETTER = LETTER[0]
 # how far back a word may stand that says which hash this is
 _CONTEXT = 40
 _SAID = re.compile(
@@ -49,8 +47,6 @@ def find(image: Image, start: int, end: int) -> Raw | None:
     if kind is None:
         return None
     text = image.bytes
-    if (start and text[start - 1] == _LETTER) or text[end : end + 1] == LETTER:
-        return None
     if text[start:end].translate(None, _HEX):
         return _tlsh(text, start, end) if end - start == _TLSH else None
     return _hit(image, kind, start, end)

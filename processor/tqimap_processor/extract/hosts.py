@@ -19,7 +19,7 @@ LABEL = r"[A-Za-z0-9_\-\u00a1-\uffff]"
 # scripts that are written without blanks: Thai, Japanese, Chinese
 NO_BLANKS = r"[\u0e00-\u0e7f\u3040-\u30ff\u3400-\u4dbf\u4e00-\u9fff]"
 ASCII_NAME = re.compile(
-    r"(?:[a-z0-9_](?:[a-z0-9_-]{0,61}[a-z0-9])?\.)+(?:[a-z]{2,24}|xn--[a-z0-9-]{2,59})"
+    r"(?:[a-z0-9_](?:[a-z0-9_-]{0,61}[a-z0-9])?\.)+(?:[a-z]{2,24}|i2p|xn--[a-z0-9-]{2,59})"
 )
 # what most names are; labels of more than 63 characters and odd hyphens are looked for apart
 _SIMPLE = re.compile(r"(?:[a-z0-9-]++\.)+([a-z]++)")

@@ -15,23 +15,27 @@ if TYPE_CHECKING:
 
 
 _LABELLED = frozenset({"labelled"})
-_AGENT_WORD = re.compile(rb"user[- ]?agent")
+_AGENT_WORD = re.compile(rb"user(?:[- ]?agent|_agent(?=[\"']? ?[:=] ?[\"']))")
 _AGENT = re.compile(
-    r"s?(?: string)?[\"']?[ \t]*(?:[:=][ \t]*[\"'\u201c]?|[\"'\u201c])"
+    r"s?(?: string)?[\"']?[ \t]*(?:[:=][ \t]*[\"'\u201c]?|[\"'\u201c]"
+    # the next column of a table, if it looks like one
+    r"|(?:\||(?<=\t))(?=[^\r\n|]{0,80}[/(]))"
     r"\s*([^\r\n\"'\u201c\u201d<>|]{3,400})"
 )
 _MOZILLA = re.compile(r"Mozilla/\d\.\d[A-Za-z0-9()/;:.,_+@\[\] -]*+")
 _MAX_AGENT = 412
 _MUTEX = re.compile(
-    r"(?:es|ex)?(?:[ :_-]?(?:name|object)d?| called)?[\"']?[ \t]{0,4}"
+    r"(?:es|ex)?(?:[ :_-]?(?:name|object|value)d?| called)?[\"']?,?[ \t]{0,4}\(?"
     # a word that mixes letters with digits or low lines is a name without quotes too
     r"(?:[:=|][ \t]{0,4}|(?=[\"\u201c'`]|(?:Global|Local)\\)"
-    r"|(?=[A-Za-z]\w{0,40}(?:[a-z]\d|\d[A-Za-z]|_)\w{2}))"
+    r"|(?=[A-Za-z0-9]\w{0,40}(?:[a-z]\d|\d[A-Za-z]|_)\w{2}))"
     r"[\"\u201c'`]?"
     r"((?:Global|Local)\\{1,2}[\w{}().$#!@&+-]{1,128}|[\w{}().$#!@&+-]{4,128})"
 )
+# the name that a call gives it
+_CREATED = re.compile(r"(?:Ex)?[AW]?\([^\"'()\r\n]{0,60}[\"']([^\"'\r\n]{4,128})[\"']")
 _SERIAL = re.compile(
-    r"(?: ?(?i:number|no\.?|#))?[\"']?[ \t]{0,4}[:=]?[ \t]{0,4}(?:0x)?"
+    r"(?:[ _]?(?i:number|no\.?|#))?[\"']?[ \t]{0,4}[:=]?[ \t]{0,4}[\"']?(?:0x)?"
     r"((?:[0-9A-Fa-f]{2}[: ]){7,19}[0-9A-Fa-f]{2}|[0-9A-Fa-f]{16,40})(?![0-9A-Za-z])"
 )
 _BARE_MAC = re.compile(
@@ -51,7 +55,7 @@ def find(text: str, image: Image) -> Iterator[Hit]:
     if b"Mozilla/" in image.bytes:
         yield from _browsers(text, image.bytes)
     for at in _places(lower, b"mutex"):
-        if match := _MUTEX.match(text, at + 5):
+        if match := _MUTEX.match(text, at + 5) or _CREATED.match(text, at + 5):
             written = match[1].rstrip(".)")
             value = written.replace("\\\\", "\\")
             yield Hit(MUTEX, value, match.start(1), match.start(1) + len(written), _LABELLED)

@@ -31,12 +31,16 @@ _LOCAL = r"[A-Za-z0-9!#$%&*+/=?_~\u00a1-\uffff.-]"
 _MAIL = re.compile(
     rf"(?<!{_LOCAL})({_LOCAL}{{1,128}}+)@(\[[0-9A-Fa-f:.]{{7,45}}\]|[\w-]++(?:\.[\w-]++)+)"
 )
-_LOCAL_START = re.compile(r"[*.!#$%&/?=-]+|(?:.*[/?&])")
+_LATIN_MAIL = re.compile(_MAIL.pattern.replace(r"\u00a1-\uffff", ""), re.ASCII)
+_LOCAL_START = re.compile(r"[*.!#$%&/?=\u00a1-\u00bf\u2000-\u2bff\ufe0f-]+|(?:.*[/?&])")
 _VERP = re.compile(r"(?:[^=]*\+|bounce|prvs|msprvs|srs\d|btv1)[^=]*=", re.IGNORECASE)
 _TWO = re.compile(rf"({IPV4})[-_](?:({IPV4})|\d{{1,5}})")
 _NUMERIC = re.compile(r"[\d._-]+")
 _MASK = re.compile(r"/(\d{1,2})(?![\w./?-])")
 _MASK_END = re.compile(r"/(\d{1,2})(?=\.?$|[.,;:)\]])")
+# an address beside another
+_QUAD_BEFORE = re.compile(rf"(?<![\w.]){IPV4}/\Z")
+_QUAD_BEHIND = re.compile(rf"/{IPV4}(?![\w/]|\.\w)")
 _PORT = re.compile(r":(\d{1,5})(?![\w.])")
 IN_ADDRESS = frozenset({"in-address"})
 
@@ -61,12 +65,12 @@ _HOSTED = ("/dev/tcp/", "/dev/udp/", "direct/", "parent/")
 def find(token: str, offset: int, end: int) -> Iterator[Hit]:
     """Yield the hits in characters [*offset*, *end*) of *token*, which hold no URL's scheme."""
     done = offset
-    if "@" in token:
-        for mail in _MAIL.finditer(token, offset, end):
-            yield from _mail(mail)
     # a label that mixes these with Latin letters is a name in running text
-    pattern = _NAME if token.isascii() or not _GLUED.search(token) else _LATIN_NAME
-    for match in pattern.finditer(token, offset, end):
+    glued = not token.isascii() and _GLUED.search(token)
+    if "@" in token:
+        for mail in (_LATIN_MAIL if glued else _MAIL).finditer(token, offset, end):
+            yield from _mail(mail)
+    for match in (_LATIN_NAME if glued else _NAME).finditer(token, offset, end):
         if match.start() < done:
             continue
         for hit in _judge(token, match, end):
@@ -156,6 +160,8 @@ def _path_end(name: str, start: int, stop: int) -> Iterator[Hit]:
 
 
 def _numbers(token: str, name: str, start: int, stop: int, before: str, end: int) -> Iterator[Hit]:
+    name = name.rstrip("-_")
+    stop = start + len(name)
     if two := _TWO.fullmatch(name):
         for group in (1, 2):
             if two[group]:
@@ -165,7 +171,10 @@ def _numbers(token: str, name: str, start: int, stop: int, before: str, end: int
     if not is_ipv4(name):
         return
     behind = before == "/" and token[start - 2 : start - 1].isalnum()
-    if behind and not token[:start].lower().endswith(_HOSTED):
+    if behind and not (
+        token[:start].lower().endswith(_HOSTED)
+        or _QUAD_BEFORE.search(token[max(0, start - 17) : start])
+    ):
         # the version of a product
         return
     flags = ipv4_flags(name)
@@ -176,7 +185,11 @@ def _numbers(token: str, name: str, start: int, stop: int, before: str, end: int
     port = _PORT.match(token, stop)
     tail = port.end() if port else stop
     hit = Hit(IP, name, start, stop, flags, (("Port", port[1]),) if port else ())
-    if token[tail : tail + 1] == "/" and tail < end and not behind:
+    if (
+        token[tail : tail + 1] == "/"
+        and tail < end
+        and not (behind or _QUAD_BEHIND.match(token, tail))
+    ):
         whole = urls.schemeless(token, start, hit, tail)
         yield from whole
         if whole:

@@ -29,17 +29,33 @@ _V6_BEHIND = re.compile(rb"(?:%[A-Za-z0-9]{1,15})?(?:/(\d{1,3}))?")
 _HEX_MAC = re.compile(rb"-(?=[0-9A-Fa-f]{2}-[0-9A-Fa-f]{2}-[0-9A-Fa-f]{2}-[0-9A-Fa-f]{2})")
 _MAC_SIZE = 17
 _WORD = re.compile(rb"[\w\xff]")
+_LETTERS = frozenset(b"0123456789_" + ascii_letters.encode())
 _JOINED_BEFORE = frozenset(b"0123456789_:.\xff" + ascii_letters.encode())
 _CVE = re.compile(
     rb"cve(?:-id)?[- _:#]{1,3}((?:19|20|2[1-9])\d\d|1[0-8]\d\d)[- _]{1,2}(\d{4,7})(?!\d)"
 )
-_ASN_NUMBER = rb"(\d{1,10})(?![\w\xff-]|\.[\w\xff])"
-_ASN = re.compile(rb"as(?<![\w\xff]as)(n(?: ?[:=] ?|[ #-])?|:? |[:#-]| number:? )?" + _ASN_NUMBER)
-_SPELLED_OUT = re.compile(rb"autonomous system(?: number)?(?: \(asn?\))?:? " + _ASN_NUMBER)
+_ASN_NUMBER = rb"(\d{1,10})(?![\w-]|\.\w)"
+_ASN = re.compile(
+    rb"as(?<!\was)(n[\"']?(?: ?[:=] ?[\"']?|[ #-])?|:? |[:#-]| number:? )?" + _ASN_NUMBER
+)
+_SPELLED_OUT = re.compile(
+    rb"autonomous[ -]system(?:[ :]number)?(?: \(asn?\))?(?::| =)? " + _ASN_NUMBER
+)
 _SSDEEP = re.compile(rb":(?<=\d:)(?=[A-Za-z0-9+/]{6,148}+:)")
 _SSDEEP_BODY = re.compile(rb":[A-Za-z0-9+/]{6,148}+:[A-Za-z0-9+/]{3,148}+")
-# `as 5` is English
-_ASN_LOWER = frozenset({None, b"n", b"n ", b"n:", b"n#", b"n-", b"n="})
+# a machine of IBM's and protocols that exchange files, among the words that they stand between
+_PROTOCOL = re.compile(
+    rb"edi|protocol|transfer|messag|ftps?\b|\bmft\b|b2b|openas2|moveit|goanywhere|gateway|standard"
+    rb"|ebms|\bas[1-4][/,]|[/,] ?as[1-4]\b"
+)
+_NO_SYSTEM = {
+    400: re.compile(
+        rb"ibm|iseries|system i|midrange|mainframe|legacy|rpg|cobol|db2|os/400|as/400|server"
+    ),
+    **dict.fromkeys(range(1, 5), _PROTOCOL),
+}
+# characters around a mention, and mentions that are asked
+_AROUND, _ASKED = 40, 32
 MAX_ASN = 2**32 - 1
 
 
@@ -66,7 +82,11 @@ def _colons(text: bytes) -> Iterator[Raw]:
             continue
         done = run.end()
         if start and text[start - 1] in _JOINED_BEFORE:
-            continue
+            # a label may stand before it
+            start = at + 1
+            run = _V6.match(text, start) if text[at + 1 : at + 2] != b":" else None
+            if run is None:
+                continue
         if hit := _colon_run(text, start, run):
             yield hit
 
@@ -82,9 +102,9 @@ def _back(text: bytes, at: int, done: int) -> int:
 def _colon_run(text: bytes, start: int, run: re.Match[bytes]) -> Raw | None:
     spelled = run[0].decode()
     end = run.end()
+    after = text[end : end + 1]
     if spelled[-1] == ":" and spelled[-2:] != "::":
         spelled, end = spelled[:-1], end - 1
-    after = text[end : end + 1]
     if after == b":" or _WORD.match(after):
         return None
     if len(spelled) == _MAC_SIZE and (address := mac(spelled)):
@@ -118,7 +138,8 @@ def _stands_alone(text: bytes, start: int, end: int) -> bool:
 
 def _cves(lower: bytes) -> Iterator[Raw]:
     for match in _CVE.finditer(lower):
-        if not (match.start() and _WORD.match(lower, match.start() - 1)):
+        # a script without blanks may stand before it
+        if not (match.start() and lower[match.start() - 1] in _LETTERS):
             value = f"CVE-{match[1].decode()}-{match[2].decode()}"
             yield CVE, value, match.start(), match.end(), NO_FLAGS, ()
 
@@ -129,13 +150,34 @@ def _asns(image: Image) -> Iterator[Raw]:
         for said in _SPELLED_OUT.finditer(lower):
             if 0 < (number := int(said[1])) <= MAX_ASN:
                 yield ASN, f"AS{number}", said.start(), said.end(), NO_FLAGS, ()
+    products: dict[int, bool] = {}
     for match in _ASN.finditer(lower):
         start, end = match.span()
         spelled = text[start : start + 2]
-        if spelled == b"AS" or (spelled == b"as" and match[1] in _ASN_LOWER):
-            number = int(match[2])
-            if 0 < number <= MAX_ASN:
-                yield ASN, f"AS{number}", start, end, NO_FLAGS, ()
+        # `as 5` is English
+        if spelled != b"AS" and (spelled != b"as" or (match[1] or b"n")[:1] != b"n"):
+            continue
+        number = int(match[2])
+        if number in _NO_SYSTEM and match[1] is None:
+            if number not in products:
+                products[number] = _is_product(lower, number)
+            if products[number]:
+                continue
+        if 0 < number <= MAX_ASN:
+            yield ASN, f"AS{number}", start, end, NO_FLAGS, ()
+
+
+def _is_product(lower: bytes, number: int) -> bool:
+    """Say whether *number* names a machine or a protocol in the text *lower*, not a network."""
+    words, spelled = _NO_SYSTEM[number], b"as%d" % number
+    at = lower.find(spelled)
+    for _ in range(_ASKED):
+        if at < 0:
+            return False
+        if words.search(lower, max(0, at - _AROUND), at + len(spelled) + _AROUND):
+            return True
+        at = lower.find(spelled, at + 1)
+    return False
 
 
 def _fuzzy(text: bytes) -> Iterator[Raw]:

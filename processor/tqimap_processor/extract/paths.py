@@ -38,7 +38,7 @@ _SHARE = re.compile(
 )
 _HIVE = (
     rb"(?:EY_(?:LOCAL_MACHINE|CURRENT_USER|CLASSES_ROOT|USERS|CURRENT_CONFIG|PERFORMANCE_DATA)"
-    rb"|LM|CU|CR|U|CC)>?:?\\{1,2}"
+    rb"|LM|CU|CR|U|CC)>?:? ?\\{1,2}"
 )
 _KEYS = re.compile(rb"(?<![A-Za-z0-9_])(?i:HK" + _HIVE + rb")")
 # what the kernel calls HKEY_LOCAL_MACHINE and HKEY_USERS
@@ -51,8 +51,20 @@ _SLASHED = re.compile(
 )
 _MAX_SLASHED = 1024
 _SPACED_FILE = re.compile(
-    r"(?: [^\\/:*?\"'<>|\s,;]{1,60}){1,5}(?<=\.\w{3})\w?(?=[\"']|\r?$)", re.MULTILINE
+    r"(?: [^\\/:*?\"'<>|\s,;]{1,60}){1,5}(?<=\.\w{3})\w?(?=[\"']|[.)]?\r?$)", re.MULTILINE
 )
+# steps with a blank that stand at the end of many
+_NAMED_END = re.compile(
+    r"(?:Login|Web|User|Application) Data|Local (?:State|Storage|Settings)|Start Menu|Shell Folders"
+    r"|Program Files(?: \(x86\))?|Windows (?:NT|Defender|Script Host|Error Reporting)|Control Panel"
+    r"|Internet (?:Explorer|Settings)|Terminal Server|Session Manager|Image File Execution Options"
+    r"|Active Setup|Installed Components|Browser Helper Objects|Security Center|Scheduled Tasks"
+    r"|User Shell Folders|Real-Time Protection|Application Support|Microsoft Antimalware",
+    re.IGNORECASE,
+)
+# a sentence in a script without blanks goes on behind it
+_GOES_ON = re.compile(rf"(?<=[A-Za-z0-9]){hosts.NO_BLANKS}{{1,255}}\Z")
+_NO_BLANKS = re.compile(hosts.NO_BLANKS)
 # a path in quotes may end with words, unless these are what a program is given
 _CLOSING = {'"': '"', "'": "'", "`": "`", "\u201c": "\u201d", "\u2018": "\u2019"}
 _QUOTED_END = re.compile(r"(?: [\w(&+][\w()&+.,'-]{0,40}){1,5}")
@@ -66,7 +78,7 @@ _IN_PATH = frozenset({"in-path"})
 _NO_SHARE = frozenset({b":", b"\\", b"%", b">", b"\xff"})
 _OPENER = {")": "(", "]": "[", "}": "{"}
 _UNIX_ROOT = re.compile(
-    rb"/(?<![\w\xff./:<)*~-]/)(?:etc|usr|var|tmp|home|opt|bin|sbin|root|dev|proc|sys|lib|lib64|mnt|media"
+    rb"/(?<![\w./:<)*~-]/)(?:etc|usr|var|tmp|home|opt|bin|sbin|root|dev|proc|sys|lib|lib64|mnt|media"
     rb"|srv|run|boot|Library|Users|Applications|System|private|Volumes|data|sdcard|storage|vendor)/"
 )
 # a drive or a variable before slashes
@@ -182,6 +194,8 @@ def _windows_hit(text: str, start: int, tail: int, kind: str) -> Hit | None:
         name = text[end : spaced.end()].rpartition(".")[2].lower()
         end = spaced.end() if name in EXTENSIONS else end
     end = _quoted(text, start, end)
+    if named := _NAMED_END.match(text, text.rfind("\\", tail - 1, end) + 1):
+        end = max(end, named.end())
     closer = text.find(")", tail, end)
     if closer >= 0 and text.find("(", tail, closer) < 0:
         end = closer
@@ -214,12 +228,14 @@ def _key(written: str) -> str:
         _, _, hive, rest = written.split("\\", 3)
         return f"{_KERNELS[hive.upper()]}\\{rest}"
     hive, _, rest = written.partition("\\")
-    hive = hive.strip("<>:").upper()
+    hive = hive.strip("<>: ").upper()
     return f"{_HIVES.get(hive, hive)}\\{rest}"
 
 
 def _trim(text: str, start: int, end: int) -> int:
     """Cut marks of the sentence from the end, and brackets that were not opened inside."""
+    if end > start and not text[end - 1].isascii() and (on := _GOES_ON.search(text[start:end])):
+        end = start + on.start()
     while end > start and text[end - 1] in _ENDS + "\\":
         opener = _OPENER.get(text[end - 1])
         if opener and text.find(opener, start, end) >= 0:
@@ -231,7 +247,8 @@ def _trim(text: str, start: int, end: int) -> int:
 def _unix(text: str, image: bytes) -> Iterator[Hit]:
     done = 0
     for start, tail in _unix_roots(image):
-        if start < done:
+        before = text[start - 1 : start]
+        if start < done or (before.isalpha() and not _NO_BLANKS.match(before)):
             continue
         rest = _UNIX_REST.match(text, tail)
         end = done = _trim(text, start, rest.end() if rest else tail)

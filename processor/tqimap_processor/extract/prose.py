@@ -13,7 +13,7 @@ _MAYBE_CODE = words("""
     os sys app object string require system event node item data args result response request config
     ctx array json date element el e i x user form forms file df np pd db conn socket client server
     order items host file source destination process network agent session device account container
-    rule threat cloud service
+    rule threat cloud service http dns tls ssl smtp ssh url ip
 """)
 # what a style sheet begins with: no name of a method behind it makes a domain
 _ELEMENTS = words("""
@@ -55,7 +55,7 @@ def is_prose(name: str, tld: str, before: str, after: str) -> bool:
     last = name[-len(tld) :]
     if last[0].isupper() and tld not in PLAIN_TLDS and not name.isupper():
         return True
-    if last == "NET" and (lowered in _PRODUCTS or not name.isupper()):
+    if last == "NET" and (lowered in _PRODUCTS or not (name.isupper() or "-" in name)):
         return True
     return tld not in PLAIN_TLDS and _is_code(lowered, tld, before, after)
 

@@ -12,7 +12,7 @@ import re
 from bisect import bisect_left, bisect_right
 from typing import TYPE_CHECKING
 
-from tqimap_processor.extract import brackets, image, schemes, spoken
+from tqimap_processor.extract import brackets, breaks, image, schemes, spoken
 
 
 if TYPE_CHECKING:
@@ -49,7 +49,7 @@ class Refanged:
         self.folded = alike is not text
         hidden = _invisible(scanned) if image.INVISIBLE in scanned else []
         seen, scanned = _apply(alike, hidden), _apply_image(scanned, hidden)
-        joints = _sorted(brackets.find(seen, scanned) + spoken.find(scanned))
+        joints = _sorted(brackets.find(seen, scanned) + spoken.find(scanned) + breaks.find(scanned))
         edits = _compose(hidden, joints)
         scanned = _apply_image(scanned, joints)
         if broken := _sorted(schemes.find(scanned)):

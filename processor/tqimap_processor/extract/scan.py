@@ -8,6 +8,7 @@ from operator import itemgetter
 from typing import TYPE_CHECKING
 
 from tqimap_processor.extract import (
+    breaks,
     coins,
     hashes,
     labels,
@@ -18,7 +19,17 @@ from tqimap_processor.extract import (
     triggers,
     versions,
 )
-from tqimap_processor.extract.finding import EMAIL, FILENAME, FQDN, IP, Finding, Raw, make
+from tqimap_processor.extract.finding import (
+    EMAIL,
+    FILENAME,
+    FQDN,
+    IP,
+    PATH,
+    REGISTRY,
+    Finding,
+    Raw,
+    make,
+)
 from tqimap_processor.extract.image import Image
 from tqimap_processor.extract.refanging import Refanged
 
@@ -44,6 +55,8 @@ _RARE = (
 _IDENTIFIES = re.compile(rb"(?:message-id|in-reply-to|references): ?<\Z")
 _ANGLE = ord("<")
 _start = itemgetter(2)
+_PATHS = frozenset({PATH, REGISTRY})
+_STEPS = frozenset({FILENAME, FQDN})
 # a stretch of text, from where the places of its hits count, and these
 _Found = tuple[int, int, int, tuple[Raw, ...]]
 
@@ -74,16 +87,36 @@ def _extract(text: str) -> Sequence[Finding]:
     refanged = Refanged(text)
     image = Image(refanged.image)
     found = _tokens(refanged, image)
-    whole = _whole(refanged.text, image)
+    whole = list(_whole(refanged.text, image))
     if refanged.changed:
         apart: list[_Found] = sorted((hit[2], hit[3], 0, (hit,)) for hit in whole)
         placed = _lead_back(text, refanged, found) + _lead_back(text, refanged, apart)
     else:
         placed = _placed(found) + [make(Finding, hit) for hit in whole]
     placed.sort(key=_start)
+    if any(hit[0] in _PATHS for hit in whole):
+        placed = list(_outside(placed))
     if more := list(opinion.find(text, refanged, placed)):
         placed = sorted(placed + more, key=_start)
     return placed
+
+
+def _outside(placed: list[Finding]) -> Iterator[Finding]:
+    """Yield *placed*, which are sorted, without the names of files that are steps of a path."""
+    end = 0
+    for finding in placed:
+        if finding.type in _PATHS:
+            end = max(end, finding.end)
+        elif finding.end <= end and _is_step(finding):
+            continue
+        yield finding
+
+
+def _is_step(finding: Finding) -> bool:
+    """Say whether *finding*, which lies in a path, is what a step with a blank looks like."""
+    if finding.type in _STEPS:
+        return "in-path" not in finding.flags
+    return "no-scheme" in finding.flags
 
 
 def refang(text: str) -> str:
@@ -230,6 +263,8 @@ def _led_back(text: str, refanged: Refanged, hit: Raw, at: int) -> Finding:
         changed = text[begin:stop] != refanged.text[start:end]
     else:
         changed = stop - begin != end - start or refanged.rewrote(start, end)
+    if changed and ("\n" in text[begin:stop] or "=3D" in text[begin:stop]):
+        changed = not breaks.only_broken(text[begin:stop], refanged.text[start:end])
     flags = flags | _DEFANGED if changed and flags else _DEFANGED if changed else flags
     written = text[begin:stop]
     if changed and kind is FILENAME and "file-like" in flags and "\\" not in written:

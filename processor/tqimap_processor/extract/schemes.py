@@ -12,12 +12,12 @@ if TYPE_CHECKING:
 
 # a colon with what may stand behind it, unless all is as it should be
 _ODD_COLON = re.compile(
-    rb":(?<=[pPsSwW\s)\]]:)(?:(?=//[ /])|//(?<!http://)(?<!https://)(?<!ftp://)(?<!ftps://)|(?=\\)|/(?!/)|__)"
+    rb":(?<=[pPsSwW\s)\]]:)(?:(?=//[ /\]])|//(?<!http://)(?<!https://)(?<!ftp://)(?<!ftps://)|(?=\\)|/(?!/)|__)"
 )
 _ODD_LINE = re.compile(rb"__(?<=[pPsSwW]__)")
 _SCHEME = re.compile(
-    rb"(?<![A-Za-z0-9])(?:h([tx*_z]{1,3})p|meow|f([tx*]{1,2})p)(s?|\[s\]|\(s\))"
-    rb" ?(?::///?|:\\/\\/|:\\\\?|:/|:?__)"
+    rb"(?:\[?(?<![A-Za-z0-9])(?:h[tx*_z]{1,3}p|meow|f([tx*]{1,2})p)|hxxp)(s?|\[s\]|\(s\))"
+    rb"(?: ?(?::///?|:\\/\\/|:\\\\?|:/|:?__)|\]://|://\])"
     rb"(?: {1,2}(?=[\w\xff-]{1,63}\.[\w\xff])|(?=[\w\xff\[]))",
     re.IGNORECASE,
 )
@@ -35,6 +35,6 @@ def find(image: bytes) -> list[Edit]:
             at = odd.start()
             match = _SCHEME.search(image, max(0, at - _BACK), at + _AHEAD)
             if match and match.end() > at and match[0].lower() not in _PLAIN:
-                name = "ftp" if match[2] else "http"
-                edits.append((*match.span(), f"{name}{'s' if match[3] else ''}://"))
+                name = "ftp" if match[1] else "http"
+                edits.append((*match.span(), f"{name}{'s' if match[2] else ''}://"))
     return edits

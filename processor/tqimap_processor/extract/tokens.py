@@ -52,6 +52,7 @@ _SETTLED = (IANA - BOTH_TLDS - FILE_TLDS - METHODS - names.EXTENSIONS) | {"com"}
 _CLEAR = (_SETTLED & prose.PLAIN_TLDS) - {"com"}
 _ORDINARY = TLDS - hosts.RESERVED
 _FILES = names.EXTENSIONS - TLDS
+_WEB = frozenset({"http", "https"})
 _LETTERS = re.compile(r"(?:stratum\+)?[A-Za-z]{2,6}[45]?\Z", re.IGNORECASE)
 
 
@@ -206,6 +207,8 @@ def _mixed(token: str) -> Iterator[Raw]:
     colon = token.find("://")
     while colon >= 0:
         start = _scheme(token, colon)
+        if start < 0 < done and token[done:colon].lower() in _WEB:
+            start = done
         if start >= done:
             if start > done:
                 yield from names.find(token, done, start)

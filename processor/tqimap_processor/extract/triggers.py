@@ -40,7 +40,7 @@ _SIGN = re.compile(
 )
 _WORD = re.compile(
     r"cve|dot|mutex|serial|user.?agent|mozilla/|hk[a-z]|mac| at |autonomous|[a-z0-9]{26}"
-    r"|(?<![a-z0-9])as(?:[n :=#-]{0,3}\d| num)"
+    r"|(?<![a-z0-9])as(?:[n :=#\"'-]{0,6}\d| num)"
 )
 
 

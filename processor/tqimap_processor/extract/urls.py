@@ -53,12 +53,16 @@ _SHELL = re.compile(
     r"[^?#&]*?(?=&&|;(?:chmod|chown|sh|bash|wget|curl|cd|rm|mv|cp|sudo|python3?|perl|php|busybox"
     r"|nohup|tftp|echo|exit)(?:;|$))"
 )
-# a host in a text whose script has no blanks
-_GLUED = re.compile(rf"[A-Za-z0-9.-]*[A-Za-z0-9](?={hosts.NO_BLANKS})")
+# what goes on in a script without blanks, or with a picture
+_GLUED = re.compile(
+    rf"(?<=[A-Za-z0-9])(?:{hosts.NO_BLANKS}|[\u2190-\u21ff\u2500-\u2bff\U0001f000-\U0001fbff])"
+)
+# another link without anything between them
+_NEXT_LINK = re.compile(r"[^?#]*?(?<=[A-Za-z0-9])(?=https?://)", re.IGNORECASE)
 _LISTED = re.compile(r"[,;|)\]]")
 # what stands behind a port and is no path
 _PROTOCOL = re.compile(r"/(?:tcp|udp|tls|ssl|https?)(?![\w/.?#-])", re.IGNORECASE)
-_KEPT_COMMA = re.compile(r"[\d,]+(?:\.\w{1,5})?|[^,]*[/=?&](?!/)[^,]*.*")
+_KEPT_COMMA = re.compile(r"[\d,]+(?:\.\w{1,5})?|[\w,-]+\.s?html?|[^,]*[/=?&](?!/)[^,]*.*")
 _NEW_COLUMN = re.compile(r",(?:[A-Z][a-z]|,|$|\[)")
 _BACKSLASHED = re.compile(r"(?:\\[\w.-]{2,})+")
 _TRAILING = ".,;:!?*'\"[({<|\\`~^&$"
@@ -101,8 +105,10 @@ def _end(token: str, authority: int) -> int:
         end = back
     if ("&&" in token or ";" in token) and (shell := _SHELL.match(token, authority, end)):
         end = shell.end()
-    if not token.isascii() and (foreign := _GLUED.match(token, authority, end)):
-        end = foreign.end()
+    if not token.isascii() and (foreign := _GLUED.search(token, authority, end)):
+        end = foreign.start()
+    if token.find("://", authority, end) > 0 and (link := _NEXT_LINK.match(token, authority, end)):
+        end = link.end()
     if listed := _LISTED.search(token, authority, end):
         if following := _NEXT.search(token, listed.start(), end):
             end = following.start()
