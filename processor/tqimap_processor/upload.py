@@ -92,25 +92,16 @@ def _file(artefact: Artefact, client: Client, lease: Lease, settings: ThreatQ) -
     done = lease.intend(effect)
     if done is not None:
         return int(done)
-    found = client.files.find(artefact)
-    number = found or _upload(artefact, effect, client, lease, settings)
-    counted = int(lease.record(effect, str(number)))
-    if counted != number and found is None:
-        _drop_twin(number, counted, client)
+    if found := client.files.find(artefact):
+        return int(lease.record(effect, str(found)))
+    sent = client.files.upload(artefact, settings, before=lambda: lease.renew(effect))
+    first = sent if lease.holds(effect) else client.files.find(artefact) or sent
+    if first != sent:
+        _drop_twin(sent, first, client)
+    counted = int(lease.record(effect, str(first)))
+    if counted != first == sent:  # never one that somebody else has sent
+        _drop_twin(sent, counted, client)
     return counted
-
-
-def _upload(
-    artefact: Artefact, effect: str, client: Client, lease: Lease, settings: ThreatQ
-) -> int:
-    """Send a file that is not there; drop it again if somebody else came first meanwhile."""
-    number = client.files.upload(artefact, settings, before=lambda: lease.renew(effect))
-    if lease.holds(effect):
-        return number
-    first = client.files.find(artefact) or number
-    if first != number:
-        _drop_twin(number, first, client)
-    return first
 
 
 def _drop_twin(number: int, first: int, client: Client) -> None:

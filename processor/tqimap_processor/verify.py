@@ -48,6 +48,11 @@ def arguments(parser: argparse.ArgumentParser) -> None:
         help="do not read the mails that are kept to compare them with ThreatQ",
     )
     parser.add_argument(
+        "--forget",
+        metavar="MAILBOX",
+        help="forget a mailbox that is fetched no more, what was wrong there too; do nothing else",
+    )
+    parser.add_argument(
         "--days",
         type=float,
         metavar="N",
@@ -62,6 +67,8 @@ def run(options: argparse.Namespace) -> int:
     What was found until then is printed all the same, as what is not all.
     """
     desk = Desk.of(settings.load(options.config))
+    if options.forget:
+        return _forget(desk, options.forget)
     found: list[Outcome] = []
     complete = False
     try:
@@ -73,6 +80,14 @@ def run(options: argparse.Namespace) -> int:
         else:
             _show(desk, found, complete=complete)
     return 0 if all(outcome.done for outcome in found) else WRONG
+
+
+def _forget(desk: Desk, mailbox: str) -> int:
+    number = desk.folders.forget(mailbox)
+    if not number:
+        raise Never(mailbox, "no mailbox of this name was ever fetched.")
+    sys.stdout.write(f"{number} {'folder' if number == 1 else 'folders'} forgotten\n")
+    return 0
 
 
 def _faults(desk: Desk, options: argparse.Namespace) -> Iterator[Fault]:

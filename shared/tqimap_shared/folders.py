@@ -102,6 +102,19 @@ class Folders:
             names = cast("set[bytes]", self._redis.smembers(f"{self._base}folders"))
         return [found for name in sorted(names) if (found := self._read(name.decode())) is not None]
 
+    def forget(self, mailbox: str) -> int:
+        """Forget the folders of a mailbox that is fetched no more; return how many there were."""
+        gone = [folder for folder in self.every() if folder.mailbox == mailbox]
+        with answering(self._redis), self._redis.pipeline() as pipeline:
+            for folder in gone:
+                name, where = _name(mailbox, folder.folder), place(*folder.place)
+                for key in (f"folder:{name}", f"filtered:{where}", f"missing:{where}"):
+                    pipeline.delete(self._base + key)
+                pipeline.srem(f"{self._base}folders", name)
+            pipeline.hdel(f"{self._base}not-before", mailbox)
+            pipeline.execute()
+        return len(gone)
+
     def shas(
         self, mailbox: str, folder: str, uidvalidity: int, uids: Iterable[int]
     ) -> dict[int, str]:

@@ -6,7 +6,7 @@ most and costs little, level 2 for others; 0.8 % more than with level 6 for all,
 
 Keys, all in one hash slot, `{tqimap}:` before each:
 
-    m:<sha>       hash    state stored|processing|done|dead|held, size and packed (bytes), attempts,
+    m:<sha>       hash    state stored|processing|done|dead, size and packed (bytes), attempts,
                           token, error, fx:<effect> = intent:<token>|done:<remote id>, a:<attribute>
     raw:<sha>     string  raw mail, zstd
     at:<sha>      set     "<place> <uid>" of every location of the mail
@@ -39,7 +39,7 @@ from tqimap_shared.store import answering
 
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Sequence
+    from collections.abc import Iterable, Sequence
 
     import redis
 
@@ -133,7 +133,7 @@ class Ledger:
     def lease(self, sha256: str, *, owner: str) -> Lease | None:
         """Become the only one who works on a mail; None when there is nothing to do.
 
-        That is: it is done, held by a person, or unknown. *owner* names the process' slot, without
+        That is: it is done, or unknown. *owner* names the process' slot, without
         "/". Raises LeaseBusy while somebody else has it.
         """
         token = f"{owner}/{secrets.token_hex(16)}"
@@ -213,17 +213,15 @@ class Ledger:
             with answering(self._redis):
                 self._redis.srem(self._flag_key(mailbox, folder, uidvalidity), *members)
 
-    def unfinished(self, *, older: float) -> Iterator[str]:
-        """Yield every mail first seen more than *older* seconds ago that is neither done nor held.
+    def unfinished(self, *, older: float) -> list[str]:
+        """Return every mail first seen more than *older* seconds ago that is not done.
 
         Dead ones too: they belong into rq's FailedJobRegistry, and are orphans if not there.
         """
         with answering(self._redis):
             last = self._redis.time()[0] - older
             shas = cast("list[bytes]", self._redis.zrangebyscore(f"{self._base}open", 0, last))
-        for start in range(0, len(shas), CHUNK):
-            states = self.states(sha.decode() for sha in shas[start : start + CHUNK])
-            yield from (sha for sha, state in states.items() if state != "held")
+        return [sha.decode() for sha in shas]
 
     def states(self, shas: Iterable[str]) -> dict[str, str]:
         """Return the state of each mail, empty for one that is unknown, in one round trip."""

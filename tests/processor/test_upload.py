@@ -255,6 +255,32 @@ def test_a_file_sent_by_a_process_that_slept_too_long_is_deleted(
     assert [file["id"]] == theirs
 
 
+def test_only_what_we_sent_is_deleted_as_a_twin(
+    threatq: StandIn, ledger: Ledger, redis: Redis, lease: Lease
+) -> None:
+    """Another mail and another attempt both came first, with a File each: both stay."""
+    settings = Settings(threatq=account(threatq))
+    other = leased(ledger, b"another mail")
+    theirs: list[int] = []
+
+    def upload() -> int:
+        with Client.open(settings.threatq) as client:
+            theirs.append(client.files.upload(PDF, settings.threatq, before=other.renew))
+        return theirs[-1]
+
+    def interfering(script: str, *arguments: object) -> object:
+        if script == "holds":
+            redis.delete(f"{{tqimap}}:claim:{arguments[-1]}")
+        if script == "renew" and str(arguments[-1]).startswith("file:") and not theirs:
+            upload()
+        if script == "record":
+            lease.record(str(arguments[1]), str(upload()))
+        return lease.run(script, *arguments)
+
+    send(threatq, replace(lease, run=interfering), report(PDF))
+    assert [one["id"] for one in threatq.api("GET", "attachments?limit=10")["data"]] == theirs
+
+
 def test_a_lost_lease_stops_the_delivery(threatq: StandIn, ledger: Ledger, lease: Lease) -> None:
     """Whoever lost the mail to another worker sends nothing more."""
     lease.release()

@@ -336,6 +336,19 @@ def test_mails_that_an_audit_left_are_named(office: Office, verify: Verify) -> N
     assert office.folders.audit_wanted() > 0
 
 
+def test_a_mailbox_that_is_fetched_no_more_can_be_forgotten(
+    office: Office, verify: Verify, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Its faults would be named for ever; one that never was is refused."""
+    folder = office.remember(left="4")
+    office.folders.count_missing(folder.place, [5], forget=[])
+    assert office.admin("verify", "--forget", "another") == 65
+    assert office.admin("verify", "--forget", MAILBOX) == 0
+    assert "1 folder forgotten" in capsys.readouterr().out
+    assert verify()[0] == 0
+    assert not office.redis.keys(f"{PREFIX}missing:*")
+
+
 def test_mails_that_the_server_never_gives_are_named(office: Office, verify: Verify) -> None:
     """Nothing can be done about them from here."""
     folder = office.remember()

@@ -140,14 +140,11 @@ def test_leasing_again_after_a_lost_answer_is_the_same_lease(ledger: Ledger) -> 
     assert first[1] == b"1"
 
 
-def test_there_is_nothing_to_lease_of_unknown_held_and_done_mails(
-    ledger: Ledger, redis: Redis
-) -> None:
+def test_there_is_nothing_to_lease_of_unknown_and_done_mails(ledger: Ledger) -> None:
     """A job for a mail that needs no work finds nothing to do."""
-    ledger.admit([mail(1), mail(2)])
+    ledger.admit([mail(1)])
     take(ledger, mail(1)).done({})
-    redis.hset(f"{{tqimap}}:m:{mail(2).sha256}", "state", "held")
-    for number in (1, 2, 3):
+    for number in (1, 2):
         assert ledger.lease(mail(number).sha256, owner="one") is None
 
 
@@ -373,16 +370,13 @@ def test_a_dead_owners_lease_is_ended_at_once(ledger: Ledger) -> None:
     assert ledger.dead() == [sha]
 
 
-def test_unfinished_leaves_out_the_young_the_held_and_the_done(
-    ledger: Ledger, redis: Redis
-) -> None:
+def test_unfinished_leaves_out_the_young_and_the_done(ledger: Ledger, redis: Redis) -> None:
     """The reconciler sees what should be in rq: open mails past the grace, dead ones too."""
-    ledger.admit([mail(n) for n in range(1, 6)])
+    ledger.admit([mail(n) for n in range(1, 5)])
     take(ledger, mail(1)).done({})
     take(ledger, mail(2)).fail("No.", final=True)
-    redis.hset(f"{{tqimap}}:m:{mail(3).sha256}", "state", "held")
-    redis.zadd("{tqimap}:open", {mail(4).sha256: time.time() + 50})
-    assert sorted(ledger.unfinished(older=-2)) == sorted([mail(2).sha256, mail(5).sha256])
+    redis.zadd("{tqimap}:open", {mail(3).sha256: time.time() + 50})
+    assert sorted(ledger.unfinished(older=-2)) == sorted([mail(2).sha256, mail(4).sha256])
     assert list(ledger.unfinished(older=60)) == []
 
 

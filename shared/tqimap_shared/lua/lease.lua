@@ -1,10 +1,10 @@
 -- Takes the lease of a mail. ARGV: sha, token, milliseconds.
--- Answers {'leased', attempts, mailbox's place} or one of {'busy'}, {'done'}, {'held'}, {'unknown'}.
+-- Answers {'leased', attempts, mailbox's place} or one of {'busy'}, {'done'}, {'unknown'}.
 local sha, token = ARGV[1], ARGV[2]
 local mail = mail_key(sha)
 local state = redis.call('HGET', mail, 'state')
 if not state then return {'unknown'} end
-if state == 'done' or state == 'held' then return {state} end
+if state == 'done' then return {state} end
 if not redis.call('SET', lease_key(sha), token, 'NX', 'PX', ARGV[3]) then
   if redis.call('GET', lease_key(sha)) ~= token then return {'busy'} end
   -- the same call once more, after its answer was lost: no further attempt
