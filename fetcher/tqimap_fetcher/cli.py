@@ -92,10 +92,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 def _must_be_usable(directory: Path) -> None:
     subject = f"config directory {directory}"
+    if not os.access(directory, os.R_OK | os.W_OK | os.X_OK):
+        raise NotWritable(subject, "must be there, readable and writable for this user.")
     if not directory.is_dir():
         raise NotWritable(subject, "is not a directory; create it first.")
-    if not os.access(directory, os.R_OK | os.W_OK | os.X_OK):
-        raise NotWritable(subject, "must be readable and writable.")
 
 
 def _run(options: argparse.Namespace, program: Program) -> int:

@@ -50,7 +50,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except TqimapError as error:
         return _complain(str(error), error.status)
     except ImportError as error:
-        missing = f"{error.name} is not installed; install tqimap-processor[dashboard]."
+        extra = "install tqimap-processor[dashboard]" if command == "dashboard" else "install anew"
+        missing = f"{error.name} is not installed, or not for this user to read; {extra}."
         return _complain(f"{command}: {missing}", StopProcess.status)
     except BrokenPipeError:
         # who read our output, say `head`, has seen enough; Python must not write more at its end

@@ -145,8 +145,11 @@ def load(directory: Path) -> Settings:
     Raises NotWritable without the directory, and SettingsError, whose sentence names every fault.
     Hides all secrets from the log.
     """
-    if not directory.is_dir():
-        raise NotWritable(f"config directory {directory}", "is not there; see -c.")
+    # access first: is_dir raises where a directory above is closed
+    if not (os.access(directory, os.X_OK) and directory.is_dir()):
+        raise NotWritable(
+            f"config directory {directory}", "is not there, or closed to this user; see -c."
+        )
     path = directory / FILE_NAME
     faults = _unknown()
     try:

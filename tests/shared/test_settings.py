@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from tqimap_shared import log, settings, store
-from tqimap_shared.errors import SettingsError
+from tqimap_shared.errors import NotWritable, SettingsError
 
 
 if TYPE_CHECKING:
@@ -99,6 +99,12 @@ def test_directory_in_place_of_file(tmp_path: Path) -> None:
     (tmp_path / settings.FILE_NAME).mkdir(mode=0o700)
     with pytest.raises(SettingsError, match="cannot be read"):
         settings.load(tmp_path)
+
+
+def test_a_directory_that_cannot_be_looked_at(tmp_path: Path) -> None:
+    """What the system will not even look at is a fault of -c, and none of ours."""
+    with pytest.raises(NotWritable, match="see -c"):
+        settings.load(tmp_path / ("x" * 300))
 
 
 def test_faults_show_no_secret(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
