@@ -25,7 +25,7 @@ from tqimap_processor.artefact import Opened, Problem
 from tqimap_processor.child_wire import WireError
 from tqimap_processor.contain_cell import Cell, CrashError
 from tqimap_processor.contain_time import MailTime
-from tqimap_processor.openers import OPENERS, sevenzip
+from tqimap_processor.openers import sevenzip
 from tqimap_processor.report import Message
 from tqimap_processor.zygote import GoneError, Zygote
 from tqimap_shared.errors import TryLater
@@ -133,8 +133,6 @@ class Contained:
 
     def open(self, kind: str, source: Source) -> Opened:
         """Open an artefact; if that kills its process, sweep it."""
-        if kind not in OPENERS:
-            return Opened()
         if len(source.data) > self._limits.memory:
             return Opened(problems=(Problem("too-large", f"not opened: {len(source.data)} bytes"),))
         if refused := self._refusal("open", self._time.to_open()):

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 from tqimap_processor import attachments, contain, upload
 from tqimap_processor.attempt import attempt
-from tqimap_processor.selection import remembered
+from tqimap_processor.remembered import remembered
 from tqimap_processor.threatq import Client
 from tqimap_processor.zygote import Zygote
 from tqimap_shared import ranges

@@ -1,15 +1,12 @@
 """The acts that touch hostile bytes, as one seam: here, or locked into a process of their own.
 
-Walk, findings and policy are the same whoever reads.
+Walk, findings and policy are the same whoever reads. What reads here is loaded when it is needed:
+a worker, whose memory holds credentials, never loads a parser.
 """
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING, Protocol
-
-from tqimap_processor import message
-from tqimap_processor.extract import extract
-from tqimap_processor.openers import open_artefact
 
 
 if TYPE_CHECKING:
@@ -42,12 +39,18 @@ class _Here:
     """Reads in this process."""
 
     def envelope(self, raw: bytes, limits: Limits) -> Message:
+        from tqimap_processor import message
+
         return message.envelope(raw, limits)
 
     def open(self, kind: str, source: Source) -> Opened:
+        from tqimap_processor.openers import open_artefact
+
         return open_artefact(kind, source)
 
     def findings(self, artefact: Artefact) -> Iterable[Iterable[Finding]]:
+        from tqimap_processor.extract import extract
+
         return (extract(span.text) for span in artefact.spans)
 
 

@@ -11,14 +11,13 @@ from datetime import UTC, date, datetime
 from typing import TYPE_CHECKING
 
 from tqimap_processor.message import envelope
-from tqimap_processor.threatq.places import line
+from tqimap_processor.remembered import remembered
 from tqimap_shared.errors import Never
 
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
-    from tqimap_processor.report import Message
     from tqimap_shared.ledger import Ledger, Mail
     from tqimap_shared.records import Records
     from tqimap_shared.settings import Settings
@@ -61,15 +60,6 @@ class Query:
 
     def _in_time(self, day: date) -> bool:
         return (self.since or date.min) <= day <= (self.until or date.max)
-
-
-def remembered(message: Message, longest: int) -> dict[str, str]:
-    """Return what the ledger remembers of a mail's header, *longest* characters of each."""
-    return {
-        "message_id": line(message.message_id, longest),
-        "sender": line(message.sender, longest),
-        "date": message.date.isoformat() if message.date else "",
-    }
 
 
 def select(query: Query, *, ledger: Ledger, records: Records, settings: Settings) -> Iterator[Mail]:

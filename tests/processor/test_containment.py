@@ -9,6 +9,8 @@ from __future__ import annotations
 import os
 import signal
 import socket
+import subprocess
+import sys
 import threading
 import time
 from functools import partial
@@ -458,3 +460,24 @@ def test_searching_has_its_share_of_the_time_whatever_opening_took() -> None:
     assert left.to_search().cpu == 1
     brief = MailTime(Limits(mail_seconds=40, wall=400), lambda: used - 50)
     assert brief.to_search().cpu == 40, "what opening did not need is left for searching"
+
+
+def test_a_worker_never_loads_a_parser() -> None:
+    """What holds the credentials has no parser in its memory, not even after a mail was read."""
+    program = (
+        "import sys, tqimap_processor.cli\n"
+        "from tqimap_processor.contain import examiner\n"
+        "from tqimap_shared.settings import Limits, Policy\n"
+        "with examiner(Limits(), Policy()) as examine:\n"
+        "    report = examine(sys.stdin.buffer.read())\n"
+        "print(*{one.kind for one in report.artefacts}, *sys.modules)\n"
+    )
+    raw = carrying().replace(b"text/plain", b"text/html", 1)
+    done = subprocess.run(
+        [sys.executable, "-c", program], input=raw, capture_output=True, check=True
+    )
+    told = set(done.stdout.decode().split())
+    assert told >= {"mail", "html", "tqimap_processor.policy"}
+    rooms = {"extract.scan", "openers.registry", "openers.html", "mime", "message"}
+    parsers = {f"tqimap_processor.{one}" for one in rooms}
+    assert told & (parsers | {"mailparser", "turbohtml", "PIL", "pypdfium2"}) == set()

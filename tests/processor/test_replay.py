@@ -9,8 +9,9 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from fixtures.office import Office, report_mail
 
+from tqimap_processor.remembered import remembered
 from tqimap_processor.report import Message
-from tqimap_processor.selection import Query, remembered
+from tqimap_processor.selection import Query
 from tqimap_shared.ledger import Mail
 
 

@@ -23,8 +23,21 @@ text is one indicator as a whole. It cannot where the value is not written there
 
 from __future__ import annotations
 
-from tqimap_processor.extract.finding import Finding
-from tqimap_processor.extract.scan import extract, refang
+from typing import TYPE_CHECKING, Any
 
+from tqimap_processor.extract.finding import Finding
+
+
+if TYPE_CHECKING:
+    from tqimap_processor.extract.scan import extract, refang
 
 __all__ = ["Finding", "extract", "refang"]
+
+
+def __getattr__(name: str) -> Any:  # noqa: ANN401 - whatever is asked for
+    """Load the grammar when it is asked for: a worker only knows what a finding is."""
+    if name not in __all__:
+        raise AttributeError(name)
+    from tqimap_processor.extract import scan
+
+    return getattr(scan, name)
