@@ -72,8 +72,10 @@ NEITHER = [
     [
         *((line, {"listed"}) for line in lines(HEADINGS)),
         (
-            "\u0418\u043d\u0434\u0438\u043a\u0430\u0442\u043e\u0440\u044b "
-            "\u043a\u043e\u043c\u043f\u0440\u043e\u043c\u0435\u0442\u0430\u0446\u0438\u0438",
+            (
+                "\u0418\u043d\u0434\u0438\u043a\u0430\u0442\u043e\u0440\u044b "
+                "\u043a\u043e\u043c\u043f\u0440\u043e\u043c\u0435\u0442\u0430\u0446\u0438\u0438"
+            ),
             {"listed"},
         ),
         *((line, {"aside"}) for line in lines(CLOSINGS)),
