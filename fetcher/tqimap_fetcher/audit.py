@@ -65,7 +65,8 @@ def begin(session: Session, sieve: Sieve, run: Run) -> Audit:
     first = datetime.now(UTC).date() - timedelta(days=days)
     folder = _recall(session, run, first)
     now = folders.now()
-    fresh = now < folder.audited + settings.fetch.audit_every
+    # one that is still to come was noted by a clock that has been set back since
+    fresh = folder.audited <= now < folder.audited + settings.fetch.audit_every
     if not days or (fresh and folder.audited >= folders.audit_wanted()):
         return Audit(folder)
     candidates = _candidates(session, folder, max(first, date.fromisoformat(folder.since)))

@@ -41,6 +41,8 @@ def once(client: redis.Redis, ledger: Ledger, settings: Worker) -> Round | None:
     with answering(client):
         if not client.set(LOCK, 1, nx=True, px=int(settings.maintenance * 1000 * SHARE)):
             return None
+    if hastened := queue.hasten(client, settings):
+        LOG.warning("a clock was set back: %d mails that waited for it are due now", hastened)
     result = Round(
         orphans=reconcile(client, ledger, settings),
         given_back=give_back(client, settings),

@@ -216,11 +216,14 @@ class Ledger:
     def unfinished(self, *, older: float) -> list[str]:
         """Return every mail first seen more than *older* seconds ago that is not done.
 
-        Dead ones too: they belong into rq's FailedJobRegistry, and are orphans if not there.
+        Dead ones too: they belong into rq's FailedJobRegistry, and are orphans if not there. What
+        was first seen in days to come is old: a clock has been set back since.
         """
+        key = f"{self._base}open"
         with answering(self._redis):
-            last = self._redis.time()[0] - older
-            shas = cast("list[bytes]", self._redis.zrangebyscore(f"{self._base}open", 0, last))
+            now = self._redis.time()[0]
+            shas = cast("list[bytes]", self._redis.zrangebyscore(key, 0, now - older))
+            shas += cast("list[bytes]", self._redis.zrangebyscore(key, now + DAY, "+inf"))
         return [sha.decode() for sha in shas]
 
     def states(self, shas: Iterable[str]) -> dict[str, str]:

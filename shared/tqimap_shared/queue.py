@@ -31,6 +31,7 @@ if TYPE_CHECKING:
 FUNCTION = "tqimap_processor.jobs.process"
 TAKEN = "{tqimap}:taken"  # hash: job -> time at which it was first seen taken but not booked
 CHUNK = 1000  # jobs asked for in one round trip
+SLACK = 3600  # seconds that the clocks of hosts may differ
 
 
 def open_queue(client: redis.Redis, settings: Worker) -> Queue:
@@ -212,6 +213,21 @@ def placed(client: redis.Redis, settings: Worker) -> dict[str, str]:
             members = cast("list[bytes]", client.zrange(key, 0, -1))
             found |= {one.decode().partition(":")[0]: name for one in members}
     return found
+
+
+def hasten(client: redis.Redis, settings: Worker) -> int:
+    """Make all retries due that are further away than any may be; return how many.
+
+    They were put off by a clock that has been set back since, and would wait as long as that.
+    """
+    registry = open_queue(client, settings).scheduled_job_registry
+    with answering(client):
+        now = client.time()[0]
+        latest = now + max(settings.retries, default=0) + SLACK
+        far = cast("list[bytes]", client.zrangebyscore(registry.key, latest, "+inf"))
+        if far:
+            client.zadd(registry.key, dict.fromkeys(far, now), xx=True)
+    return len(far)
 
 
 def lost(client: redis.Redis, shas: Iterable[str], settings: Worker) -> list[str]:

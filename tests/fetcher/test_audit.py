@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import re
 import time
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import pytest
@@ -76,6 +77,17 @@ def test_a_mail_that_somebody_reads_too_early_is_taken_in_by_the_next_audit(
     post.fetch()
     assert post.open() == 0
     post.settings = post.settings.model_copy(update={"fetch": Fetch(audit_every=0.001)})
+    post.fetch()
+    assert post.open() == 1
+
+
+def test_an_audit_does_not_wait_for_a_wrong_clock(dovecot: Dovecot, user: str, post: Post) -> None:
+    """The last one is noted for a day to come: the clock has been set back since."""
+    post.fetch()
+    folders = Folders(post.redis)
+    (folder,) = folders.every()
+    folders.remember(replace(folder, audited=folders.now() + 365 * 86_400))
+    dovecot.append(user, mail(1), flags=SEEN)
     post.fetch()
     assert post.open() == 1
 

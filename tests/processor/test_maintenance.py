@@ -81,7 +81,17 @@ def test_deleted_failed_and_dead_jobs_come_back_but_not_failed_ones(
     lease.done({})
     redis.zadd("{tqimap}:open", {done: 1})  # as if it had become done while rq was asked
     assert maintenance.reconcile(redis, ledger, EAGER) == 1
-    assert waiting(redis) == [waits, deleted]
+    assert waiting(redis) == sorted([waits, deleted])
+
+
+def test_a_retry_does_not_wait_for_a_wrong_clock(redis: Redis, mails: list[str]) -> None:
+    """What was put off for longer than any retry is due at once; the others keep their time."""
+    key = queue.open_queue(redis, EAGER).scheduled_job_registry.key
+    now = redis.time()[0]
+    redis.zadd(key, {mails[0]: now + 365 * 86_400, mails[1]: now + 3600})
+    assert queue.hasten(redis, EAGER) == 1
+    assert redis.zrangebyscore(key, 0, now + 60) == [mails[0].encode()]
+    assert redis.zscore(key, mails[1]) == now + 3600
 
 
 def test_a_job_that_a_killed_worker_took_is_given_back(

@@ -377,7 +377,14 @@ def test_unfinished_leaves_out_the_young_and_the_done(ledger: Ledger, redis: Red
     take(ledger, mail(2)).fail("No.", final=True)
     redis.zadd("{tqimap}:open", {mail(3).sha256: time.time() + 50})
     assert sorted(ledger.unfinished(older=-2)) == sorted([mail(2).sha256, mail(4).sha256])
-    assert list(ledger.unfinished(older=60)) == []
+    assert ledger.unfinished(older=60) == []
+
+
+def test_a_mail_first_seen_in_days_to_come_is_unfinished(ledger: Ledger, redis: Redis) -> None:
+    """It came while a clock was wrong: the reconciler must not wait for that day."""
+    ledger.admit([mail(1)])
+    redis.zadd("{tqimap}:open", {mail(1).sha256: time.time() + 10 * 86_400})
+    assert ledger.unfinished(older=60) == [mail(1).sha256]
 
 
 def test_mails_are_found_by_the_beginning_of_their_sha(ledger: Ledger) -> None:
