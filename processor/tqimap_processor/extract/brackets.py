@@ -31,10 +31,6 @@ _INSIDE = (
 _FIRST = rb"(?=[\[({<\s.,@:/]|[wW]{3}\.|(?:" + _WORDS + rb")[^a-z])"
 # a mail in HTML has a thousand tags
 _TAG = rb"(?=[\[({<\s.,@:]|//?[\s.>]|[wW]{3}\.|(?:" + _WORDS + rb")[\s.>])"
-_BOTH = {
-    opener: re.compile(re.escape(opener) + (_TAG if opener == b"<" else _FIRST) + _INSIDE)
-    for opener in (b"[", b"(", b"{", b"<")
-}
 _MEANING = {
     b",": ".", b"dot": ".", b"d0t": ".", b"punkt": ".", b"punto": ".", b"at": "@", b"colon": ":",
     b"slash": "/", b":/": "://", b"xx": "tt",
@@ -43,8 +39,24 @@ _MEANING = {
 _TIGHT = frozenset({b"/", b"//", b":", b"::", b":/", b"://", b",", b"tt", b"xx", b"www."})
 # what a dot may join
 _JOINED = b"0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz\xff"
+
+
+def _set(chars: frozenset[int]) -> bytes:
+    """Return what *chars* are in a set of an expression."""
+    return re.escape(bytes(sorted(chars)))
+
+
 _LEFT = frozenset(_JOINED + b"])}>/:_-*")
 _RIGHT = frozenset(_JOINED + b"[({</:_-?#")
+_BOTH = {
+    opener: re.compile(re.escape(opener) + first + _INSIDE)
+    for opener, first in (
+        (b"[", rb"(?!(?<=[%s]\[)\.\][%s])" % (_set(_LEFT), _set(_RIGHT)) + _FIRST),
+        (b"(", _FIRST),
+        (b"{", _FIRST),
+        (b"<", _TAG),
+    )
+}
 _OPENED = re.compile(
     rb"\[\[{0,3}+(\.(?=[\w\xff])|(?i:dot) ?(?=[A-Za-z])|:(?=//)|://?(?=[\w\xff])"
     rb"|/(?![\w\xff]{1,10}\])(?=[\w\xff]))"
@@ -57,6 +69,8 @@ _CLOSED = {
     b"}": re.compile(rb"\}(?<=[\w\xff](\.)\})\}{0,3}(?=[\w\xff])"),
     b")": re.compile(rb"\)(?<=[\w\xff](\.)\))\){1,3}(?=[\w\xff])"),
 }
+# nine of ten: between what a dot joins, with nothing else in it
+_DOT = re.compile(rb"\[\.\](?<=[%s]\[\.\])(?=[%s])" % (_set(_LEFT), _set(_RIGHT)))
 _CARET = re.compile(rb"\^\.(?<=[\w\xff]\^\.)(?=[\w\xff])")
 _BACKSLASH = re.compile(rb"\\\.(?<=[\w\xff]\\\.)(?=[\w\xff-]++(?!\\(?!\.)))")
 _PATH_BEFORE = re.compile(rb"(?:\\(?!\.)|%)[^\s\"'<>(]*$")
@@ -69,7 +83,7 @@ _ENTITIES = {b"period": ".", b"sol": "/", b"colon": ":", b"commat": "@"}
 
 def find(text: str, image: bytes) -> list[Edit]:
     """Return the edits of *text*, whose image is *image*, in no particular order."""
-    edits: list[Edit] = []
+    edits = _plain(image, _DOT, ".") if b"[.]" in image else []
     for opener, pattern in _BOTH.items():
         if opener in image:
             edits += _closed_both(text, image, opener, pattern)
@@ -86,7 +100,8 @@ def find(text: str, image: bytes) -> list[Edit]:
 
 
 def _plain(image: bytes, pattern: re.Pattern[bytes], by: str) -> list[Edit]:
-    return [(match.start(), match.end(), by) for match in pattern.finditer(image)]
+    places = [match.span() for match in pattern.finditer(image)]
+    return [(start, end, by) for start, end in places]
 
 
 def _closed(image: bytes, closer: bytes, pattern: re.Pattern[bytes]) -> list[Edit]:

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import re
+from functools import lru_cache
 from typing import TYPE_CHECKING
 
-from tqimap_processor.extract.finding import MAC, MUTEX, SERIAL, USER_AGENT, Hit
+from tqimap_processor.extract.finding import MAC, MUTEX, NO_FLAGS, SERIAL, USER_AGENT, Hit, Raw
 
 
 if TYPE_CHECKING:
@@ -45,7 +46,7 @@ _BARE_MAC = re.compile(
 _DIGEST = 32
 
 
-def find(text: str, image: Image) -> Iterator[Hit]:
+def find(text: str, image: Image) -> Iterator[Raw]:
     """Yield the hits of *text*, with places in it."""
     lower = image.lower
     for word in _AGENT_WORD.finditer(lower):
@@ -71,14 +72,21 @@ def find(text: str, image: Image) -> Iterator[Hit]:
             yield Hit(MAC, value, *bare.span(1), _LABELLED)
 
 
-def _browsers(text: str, image: bytes) -> Iterator[Hit]:
+def _browsers(text: str, image: bytes) -> Iterator[Raw]:
     done = 0
     for at in _places(image, b"Mozilla/"):
-        if at >= done and (match := _MOZILLA.match(text, at, at + _MAX_AGENT)):
-            # another one may begin behind it
-            value = match[0].partition(" Mozilla/")[0].rstrip(" ,;:.-[")
+        if at >= done and (value := _browser(text[at : at + _MAX_AGENT].partition('"')[0])):
             done = at + len(value)
-            yield Hit(USER_AGENT, value, at, at + len(value))
+            yield USER_AGENT, value, at, done, NO_FLAGS, ()
+
+
+# a log repeats them
+@lru_cache(maxsize=256)
+def _browser(written: str) -> str | None:
+    """Return the user agent with which *written* begins."""
+    match = _MOZILLA.match(written)
+    # another one may begin behind it
+    return match[0].partition(" Mozilla/")[0].rstrip(" ,;:.-[") if match else None
 
 
 def _places(lower: bytes, word: bytes) -> Iterator[int]:

@@ -150,21 +150,27 @@ def _asns(image: Image) -> Iterator[Raw]:
         for said in _SPELLED_OUT.finditer(lower):
             if 0 < (number := int(said[1])) <= MAX_ASN:
                 yield ASN, f"AS{number}", said.start(), said.end(), NO_FLAGS, ()
-    products: dict[int, bool] = {}
-    for match in _ASN.finditer(lower):
-        start, end = match.span()
-        spelled = text[start : start + 2]
-        # `as 5` is English
-        if spelled != b"AS" and (spelled != b"as" or (match[1] or b"n")[:1] != b"n"):
-            continue
-        number = int(match[2])
-        if number in _NO_SYSTEM and match[1] is None:
-            if number not in products:
-                products[number] = _is_product(lower, number)
-            if products[number]:
-                continue
-        if 0 < number <= MAX_ASN:
-            yield ASN, f"AS{number}", start, end, NO_FLAGS, ()
+    known: dict[bytes, str | None] = {}
+    for start, end in [match.span() for match in _ASN.finditer(lower)]:
+        spelled = text[start:end]
+        if spelled not in known:
+            known[spelled] = _asn(spelled, lower)
+        if asn := known[spelled]:
+            yield ASN, asn, start, end, NO_FLAGS, ()
+
+
+def _asn(spelled: bytes, lower: bytes) -> str | None:
+    """Return the AS number *spelled* in the text *lower*, None if it is something else."""
+    match = _ASN.match(spelled.lower())
+    # `as 5` is English
+    if match is None or not (
+        spelled[:2] == b"AS" or (spelled[:2] == b"as" and (match[1] or b"n")[:1] == b"n")
+    ):
+        return None
+    number = int(match[2])
+    if match[1] is None and number in _NO_SYSTEM and _is_product(lower, number):
+        return None
+    return f"AS{number}" if 0 < number <= MAX_ASN else None
 
 
 def _is_product(lower: bytes, number: int) -> bool:

@@ -121,9 +121,10 @@ def _cuts(edits: Iterable[Edit]) -> tuple[list[int], list[int]]:
     shift = 0
     for start, end, by in edits:
         begin = start + shift
-        new += (begin, begin + len(by))
+        stop = begin + len(by)
+        new += (begin, stop)
         old += (start, end)
-        shift += len(by) - (end - start)
+        shift = stop - end
     return new, old
 
 

@@ -266,8 +266,7 @@ def _led_back(text: str, refanged: Refanged, hit: Raw, at: int) -> Finding:
     if changed and ("\n" in text[begin:stop] or "=3D" in text[begin:stop]):
         changed = not breaks.only_broken(text[begin:stop], refanged.text[start:end])
     flags = flags | _DEFANGED if changed and flags else _DEFANGED if changed else flags
-    written = text[begin:stop]
-    if changed and kind is FILENAME and "file-like" in flags and "\\" not in written:
+    if changed and kind is FILENAME and "file-like" in flags and "\\" not in text[begin:stop]:
         # people defang domains; what only escapes a dot is an expression
         kind, value = FQDN, value.lower()
     return make(Finding, (kind, value, begin, stop, flags, more))

@@ -19,14 +19,14 @@ if TYPE_CHECKING:
 _DOT = re.compile(rb" (?:dot|DOT|Dot|doT) ")
 # either of them
 _WORD = re.compile(rb" (?:(dot|DOT|Dot|doT)|at|AT|At|@) ")
-# blanks in a name that has one dot and no at
-_ONE_DOT = 2
 _ATS = (b" at ", b" AT ", b" At ", b" @ ")
+_BEFORE_AT = frozenset(b"tT@")
+_SPOKEN = frozenset(tld.encode() for tld in SPOKEN)
 _AT = ord("@")
 _NAME = re.compile(
     rb"(?:(?<![\w\xff.@+-])[\w\xff.+-]{1,64} (?:at|AT|At|@) )?"
     rb"(?<![\w\xff.-])[A-Za-z0-9-]{1,63}"
-    rb"(?: (?:dot|DOT|Dot|doT) [A-Za-z0-9-]{1,63}){1,4}(?![\w\xff-])"
+    rb"(?: (?:dot|DOT|Dot|doT) ([A-Za-z0-9-]{1,63})){1,4}(?![\w\xff-])"
 )
 _NUMBERS = re.compile(rb" (?<=\d )(?:dot|DOT|Dot) (?=\d{1,3}(?![\w\xff]))")
 # tokenised text puts blanks around every dot: only labels in a row with a domain's end count
@@ -34,8 +34,7 @@ _APART = re.compile(
     rb"\.(?<=[A-Za-z0-9] \.)(?= (?:[A-Za-z0-9-]{1,63} \. ){0,3}"
     rb"(?:com|net|org|info|biz|edu|gov|mil|ru|cn|uk|io|xyz|top|onion)(?![\w\xff.-]))"
 )
-_BLANKS = (32, 32)
-_HYPHENS = b"_-"
+_JOINED = re.compile(rb"dot(?<=[_-]dot)(?=[_-])")
 _AFTER_JOINED = re.compile(
     rb"(?:[A-Za-z0-9]{1,63}[_-](?:dot|DOT)[_-]){0,4}([A-Za-z]{2,24})(?![\w\xff-])"
 )
@@ -49,15 +48,9 @@ def find(image: bytes) -> list[Edit]:
     """Return the edits of the text whose image is *image*, in no particular order."""
     lower = image.lower()
     edits: list[Edit] = []
-    spoken = False
-    at = lower.find(b"dot", 1)
-    while at >= 0:
-        around = lower[at - 1], lower[at + 3] if at + 3 < len(lower) else 0
-        spoken = spoken or around == _BLANKS
-        if around[0] in _HYPHENS and around[1] in _HYPHENS:
-            edits += _joined(image, at)
-        at = lower.find(b"dot", at + 3)
-    if spoken:
+    for joined in _JOINED.finditer(lower):
+        edits += _joined(image, joined.start())
+    if b" dot " in lower:
         edits += _words(image)
     if b"," in image:
         edits += _commas(image)
@@ -77,15 +70,19 @@ def _joined(image: bytes, at: int) -> list[Edit]:
 def _words(image: bytes) -> list[Edit]:
     edits = [(match.start(), match.end(), ".") for match in _NUMBERS.finditer(image)]
     done = 0
-    for dot in _DOT.finditer(image):
-        if (at := dot.start()) < done:
+    for at, stop in [dot.span() for dot in _DOT.finditer(image)]:
+        if at < done:
             continue
-        start = _word_before(image, at, done)
-        if image.endswith(_ATS, max(done, start - 4), start):
+        label = start = _word_before(image, at, done)
+        if image[start - 2] in _BEFORE_AT and image.endswith(_ATS, max(done, start - 4), start):
             start = _word_before(image, start - (3 if image[start - 2] == _AT else 4), done)
         if name := _NAME.match(image, start):
             done = name.end()
-            edits += _name(name)
+            last = name[1].lower()
+            if start < label or stop + len(last) < done:
+                edits += _name(name, last)
+            elif last in _SPOKEN:
+                edits.append((at, stop, "."))
     return edits
 
 
@@ -96,18 +93,14 @@ def _word_before(image: bytes, end: int, done: int) -> int:
     return image.rfind(b"\n", blank, end) + 1 or blank
 
 
-def _name(match: re.Match[bytes]) -> list[Edit]:
-    name = match[0]
-    tld = name[name.rfind(b" ") + 1 :].lower().decode()
+def _name(match: re.Match[bytes], last: bytes) -> list[Edit]:
+    """Return the edits of a name that has an at or more than one dot, and this *last* label."""
     begin = match.start()
-    if name.count(b" ") == _ONE_DOT:
-        dot = begin + name.find(b" ")
-        return [(dot, dot + 5, ".")] if tld in SPOKEN else []
     edits = [
         (begin + word.start(), begin + word.end(), "." if word[1] else "@")
-        for word in _WORD.finditer(name)
+        for word in _WORD.finditer(match[0])
     ]
-    if tld in SPOKEN or (tld in TLDS and any(by == "@" for _, _, by in edits)):
+    if last in _SPOKEN or (last.decode() in TLDS and any(by == "@" for _, _, by in edits)):
         return edits
     return []
 

@@ -16,8 +16,8 @@ _HEX = "[0-9A-Fa-f]"
 # what makes a token worth reading: a dot that joins something, unless of a number's fraction; a
 # scheme, percent-encoded or not
 _TOKEN = re.compile(
-    r"[.:%](?:(?<=[^ ]\.)(?=[\w-])(?!(?<=\d\.)\d{1,9}(?:[;,)% ]|\Z))"
-    r"|(?:(?<=http:)|(?<=https:))//|(?<=%)3)"
+    r"[.:%@](?:(?<=[^ ]\.)(?=[\w-])(?!(?<=\d\.)\d{1,9}(?:[;,)% ]|\Z))"
+    r"|(?:(?<=http:)|(?<=https:))//|(?<=%)3|(?<=@)\[)"
 )
 # a character that may begin what is more than a token, or needs refanging; and what must be around
 # it then
@@ -35,8 +35,8 @@ _SIGN = re.compile(
     # a hardware address, a low line for a colon, an environment, an entity
     rf"|(?<=-)(?={_HEX}{{2}}-{_HEX}{{2}}-)|(?<=_)_|(?<=%)[A-Za-z_()]{{4}}|(?<=&)(?:#|[a-z]{{3,6}};)"
     # what was put in brackets
-    r"|(?<=[(<])(?=[\s.,@:/(<]|[wW]{3}\.|[aAtT][tT]|[dD][oO0]|[pP]un|[cC]ol|[sS]la|[xX][xX])"
-    r"|(?<=[^.:/~@,_%&(<-]))"
+    r"|(?<=[\[({<])(?=[\s.,@:/\[({<]|[wW]{3}\.|[aAtT][tT]|[dD][oO0]|[pP]un|[cC]ol|[sS]la|[xX][xX])"
+    r"|(?<=\.\[)|(?<=:\])|(?<=[^.:/~@,_%&\[\](){}<-]))"
 )
 _WORD = re.compile(
     r"cve|dot|mutex|serial|user.?agent|mozilla/|hk[a-z]|mac| at |autonomous|[a-z0-9]{26}"
