@@ -2,7 +2,7 @@ r"""Run one fetch of one mailbox: unread mails out, \Seen in only for what is sa
 
 The order is the whole point: `admit` makes a group durable, and only after it has returned are its
 mails marked. A run that dies in between fetches them again, and the ledger knows them. While one
-group is being admitted the next is packed and the one after it fetched.
+group is being admitted the next one is fetched.
 """
 
 from __future__ import annotations
@@ -14,14 +14,14 @@ from typing import TYPE_CHECKING
 
 from tqimap_fetcher.gate import Gate
 from tqimap_fetcher.pipeline import Batch
-from tqimap_shared.envelope import Location
+from tqimap_shared.envelope import Envelope, Location
+from tqimap_shared.ledger import pack
 
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 
     from tqimap_fetcher.mailbox import Session
-    from tqimap_shared.envelope import Envelope
     from tqimap_shared.settings import Fetch, Limits
 
 logger = logging.getLogger(__name__)
@@ -137,7 +137,7 @@ class _Run:
         self._whole = min(limits.raw, settings.max_literal)
         self._mailbox = session.mailbox
         self._until = time.monotonic() + settings.max_seconds
-        self._group: list[tuple[Location, bytes]] = []
+        self._group: list[Envelope] = []
         self._group_bytes = 0
         self._held: str | None = None
         self._fetched = self._bytes = self._oversize = 0
@@ -172,7 +172,8 @@ class _Run:
         if full or self._group_bytes + len(raw) > self._settings.admit_bytes:
             self.hand_over(gate)
         location = Location(*self._session.place, uid)
-        self._group.append((location, raw))
+        # packed here, in the time in which Redis writes the group before
+        self._group.append(Envelope.seal(location, raw, pack(raw)))
         self._group_bytes += len(raw)
 
     def hand_over(self, gate: Gate) -> None:

@@ -1,64 +1,50 @@
-"""Pack a group of mails, and admit the one before it, while the next one is being fetched.
+"""Admit a group of mails while the next one is being fetched.
 
-Each in a thread of its own: hashing, compressing and waiting for Redis and its disk leave the
-interpreter to the others meanwhile. Two groups at most, so that memory stays bounded.
+In a thread: waiting for Redis and its disk takes as long as fetching and compressing do, and leaves
+the interpreter to them meanwhile. One group at a time, so that memory stays bounded.
 """
 
 from __future__ import annotations
 
-from collections import deque
 from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING, Self
-
-from tqimap_shared.envelope import Envelope
-from tqimap_shared.ledger import pack
 
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
     from concurrent.futures import Future
 
-    from tqimap_shared.envelope import Location
+    from tqimap_shared.envelope import Envelope
 
     Act = Callable[[Sequence[Envelope]], None]
-    Mails = Sequence[tuple[Location, bytes]]
 
 
 class Gate:
-    """Calls *admit* for each group in a thread, in turn, then *admitted* in that of the caller."""
+    """Calls *admit* for each group in the thread, then *admitted* in that of the caller."""
 
     def __init__(self, admit: Act, admitted: Act) -> None:
         self._admit = admit
         self._admitted = admitted
-        self._packer = ThreadPoolExecutor(1, "pack")
-        self._admitter = ThreadPoolExecutor(1, "admit")
-        self._under_way: deque[Future[Sequence[Envelope]]] = deque()
+        self._thread = ThreadPoolExecutor(1, "admit")
+        self._under_way: tuple[Sequence[Envelope], Future[None]] | None = None
 
     def __enter__(self) -> Self:
-        """Begin; the threads start with the first group."""
+        """Begin; the thread starts with the first group."""
         return self
 
     def __exit__(self, *_: object) -> None:
-        """End once the group being admitted is through, whatever became of it."""
-        self._admitter.shutdown(cancel_futures=True)
-        self._packer.shutdown()
+        """End once the group under way is through, whatever became of it."""
+        self._thread.shutdown()
 
-    def take(self, group: Mails) -> None:
-        """Wait for the group before the last, and begin with *group*; raises as `wait` does."""
-        self.wait(but=1)
-        packed = self._packer.submit(_pack, group)
-        self._under_way.append(self._admitter.submit(self._through, packed))
+    def take(self, group: Sequence[Envelope]) -> None:
+        """Wait for the group before, and begin to admit *group*; raises as `wait` does."""
+        self.wait()
+        self._under_way = group, self._thread.submit(self._admit, group)
 
-    def wait(self, *, but: int = 0) -> None:
-        """Wait for the groups under way *but* the last ones; raises what an admission raised."""
-        while len(self._under_way) > but:
-            self._admitted(self._under_way.popleft().result())
-
-    def _through(self, packed: Future[Sequence[Envelope]]) -> Sequence[Envelope]:
-        group = packed.result()
-        self._admit(group)
-        return group
-
-
-def _pack(group: Mails) -> Sequence[Envelope]:
-    return [Envelope.seal(location, raw, pack(raw)) for location, raw in group]
+    def wait(self) -> None:
+        """Wait for the group under way; raises what its admission raised."""
+        if self._under_way is not None:
+            group, future = self._under_way
+            self._under_way = None
+            future.result()
+            self._admitted(group)
