@@ -9,13 +9,14 @@ import shutil
 import tempfile
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, TypeAlias
 
 from bench import fetch_crowd, fetch_mails, fetch_peers, plant
 from bench.fetch_idle import idle
 from bench.fetch_relay import relaying
-from bench.fetch_ways import Given, Taken, have_tools, taken
+from bench.fetch_ways import Given, Taken, taken
 from bench.table import Line, Table, say
 from fixtures import dovecot as server
 from redis import Redis
@@ -58,6 +59,7 @@ class _House:
     mails: Mails
     redis: str
     directory: Path
+    tools: Path | None
 
     def given(self, port: int = 0, mails: Mails | None = None) -> Given:
         """Make a mailbox with all mails, or these, to be fetched by *port*."""
@@ -96,9 +98,9 @@ def measure(options: argparse.Namespace) -> Table:
         with house.far(RATE) as port:
             _share(house, port, table)
         fetch_crowd.search(house.dovecot, options.crowd, table)
+        table.notes += _missing(house)
         say("idle runs ...")
         table.lines.append(Line("idle run", idle(house.dovecot, house.redis), "CPU s", most=0.3))
-    table.notes += _missing()
     table.notes.append(f"measured on {plant.machine()}")
     return table
 
@@ -112,7 +114,8 @@ def _house(count: int) -> Iterator[_House]:
             redis_server.serving(directory / "redis", port=None, maxmemory="2gb")
         )
         say(f"making {count} mails ...")
-        yield _House(dovecot, fetch_mails.make(count, dovecot), url, directory)
+        mails, tools = fetch_mails.make(count, dovecot), fetch_peers.tools(directory)
+        yield _House(dovecot, mails, url, directory, tools)
 
 
 def _best(house: _House, way: str, rounds: int, port: int = 0) -> Taken:
@@ -196,8 +199,9 @@ def _compare(
     compare("one mail a command, admitted", lambda at: taken("singly", at), some, goals[0])
     single = "bare_singly"
     compare("one mail a command, no sink", lambda at: taken(single, at), some, None, "bare")
-    if have_tools():
-        compare("imap-tools", lambda at: taken("tools", at), some, None)
+    if house.tools:
+        tools = partial(taken, "tools", libraries=house.tools)
+        compare(fetch_peers.TOOLS, tools, some, None, *OURS)
     with tempfile.TemporaryDirectory(prefix="tqimap-bench-") as name:
         directory = Path(name)
         have = fetch_peers.missing()
@@ -222,8 +226,6 @@ def _share(house: _House, port: int, table: Table) -> None:
         table.lines.append(Line(f"50 ms, 200 Mbit/s: {what}", share, "% of the line", least=least))
 
 
-def _missing() -> list[str]:
-    names = fetch_peers.missing() + (
-        [] if have_tools() else ["imap-tools (pip install imap-tools)"]
-    )
+def _missing(house: _House) -> list[str]:
+    names = fetch_peers.missing() + ([] if house.tools else [fetch_peers.TOOLS])
     return [f"not compared with {name}: it is not installed" for name in names]

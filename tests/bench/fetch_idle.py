@@ -31,10 +31,9 @@ def idle(dovecot: Dovecot, redis_url: str) -> float:
                 one.mkdir()
             site.configure()
             site.ready()
-            for one in (tqimap_fetcher, tqimap_shared):
-                compileall.compile_dir(
-                    one.__path__[0], quiet=1
-                )  # as pip does with what it installs
+            for package in (tqimap_fetcher, tqimap_shared):
+                # as pip does with what it installs
+                compileall.compile_dir(package.__path__[0], quiet=1)
             site.fetch()
             return min(_run(site) for _ in range(RUNS))
 

@@ -1,10 +1,11 @@
-"""mbsync and fetchmail, programs of other people, on the same mailbox."""
+"""mbsync, fetchmail and imap-tools, made by other people, on the same mailbox."""
 
 from __future__ import annotations
 
 import os
 import shutil
 import subprocess
+import sys
 import time
 from typing import TYPE_CHECKING
 
@@ -17,7 +18,7 @@ if TYPE_CHECKING:
 
     from bench.fetch_ways import Given
 
-MBSYNC, FETCHMAIL = "mbsync", "fetchmail"
+MBSYNC, FETCHMAIL, TOOLS = "mbsync", "fetchmail", "imap-tools"
 _MBSYNC = """
 FSync no
 IMAPAccount far
@@ -53,6 +54,14 @@ poll 127.0.0.1 service {port} protocol IMAP auth password
 def missing() -> list[str]:
     """Name what is not installed."""
     return [name for name in (MBSYNC, FETCHMAIL) if not shutil.which(name)]
+
+
+def tools(directory: Path) -> Path | None:
+    """Install imap-tools, which needs nothing else, below *directory*; return where, if it went."""
+    where = directory / TOOLS
+    pip = [sys.executable, "-m", "pip", "install", "--quiet", "--quiet", "--no-input", "--no-deps"]
+    done = subprocess.run([*pip, "--target", str(where), TOOLS], check=False)
+    return None if done.returncode else where
 
 
 def synchronised(given: Given, directory: Path) -> Taken:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 import logging
+import os
 import re
 import socket
 import subprocess
@@ -15,7 +16,6 @@ import sys
 import time
 from dataclasses import asdict, dataclass
 from importlib import import_module
-from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -184,16 +184,13 @@ WAYS: Mapping[str, Callable[[Given], Counted]] = {
 }
 
 
-def taken(way: str, given: Given) -> Taken:
-    """Fetch in one of our ways, or of a library, in a process of its own."""
+def taken(way: str, given: Given, *, libraries: Path | None = None) -> Taken:
+    """Fetch in one of our ways, or of a library from *libraries*, in a process of its own."""
     command = [sys.executable, "-m", "bench.fetch_ways", way, json.dumps(asdict(given))]
-    done = subprocess.run(command, stdout=subprocess.PIPE, text=True, check=True)
+    path = os.pathsep.join(filter(None, (os.environ.get("PYTHONPATH"), str(libraries or ""))))
+    environment = {**os.environ, "PYTHONPATH": path}
+    done = subprocess.run(command, stdout=subprocess.PIPE, text=True, check=True, env=environment)
     return Taken(**json.loads(done.stdout))
-
-
-def have_tools() -> bool:
-    """Say whether imap-tools is here."""
-    return find_spec(TOOLS) is not None
 
 
 def main() -> None:
