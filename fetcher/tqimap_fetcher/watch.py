@@ -20,6 +20,7 @@ from tqimap_fetcher.kept_tokens import Keep
 from tqimap_fetcher.lock import only_run
 from tqimap_fetcher.login import open_folder
 from tqimap_fetcher.transport import subject_of
+from tqimap_shared import store
 from tqimap_shared.errors import NotReady, StopProcess, TqimapError, TryLater
 
 
@@ -154,11 +155,14 @@ class Watcher:
 def watch(common: Run, mailboxes: Callable[[], Sequence[Mailbox]], stop: idle.Stop) -> None:
     """Watch what *mailboxes* returns, which is asked again now and then, until *stop*.
 
-    Raises what *mailboxes* raises at first, and an unexpected fault of a thread.
+    Raises what *mailboxes* raises at first, an unexpected fault of a thread, and StopProcess when
+    Redis could lose mails.
     """
     watchers: dict[str, Watcher] = {}
     try:
         while not stop.is_set():
+            with suppress(TryLater):  # the watchers wait for it
+                store.check(common.client)  # again and again: another server may answer by now
             wanted = _wanted(mailboxes, watchers)
             _adapt(watchers, wanted, lambda one: Watcher(common, one, stop.set))
             stop.wait(common.settings.fetch.refresh)

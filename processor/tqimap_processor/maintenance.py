@@ -10,8 +10,7 @@ import logging
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from tqimap_shared import queue
-from tqimap_shared.store import answering
+from tqimap_shared import queue, store
 
 
 if TYPE_CHECKING:
@@ -37,8 +36,11 @@ class Round:
 
 
 def once(client: redis.Redis, ledger: Ledger, settings: Worker) -> Round | None:
-    """Do one round, or return None while another worker's counts. Raises TryLater."""
-    with answering(client):
+    """Do one round, or return None while another worker's counts.
+
+    Raises TryLater, and StopProcess at its end when Redis could lose mails by now.
+    """
+    with store.answering(client):
         if not client.set(LOCK, 1, nx=True, px=int(settings.maintenance * 1000 * SHARE)):
             return None
     if hastened := queue.hasten(client, settings):
@@ -54,6 +56,7 @@ def once(client: redis.Redis, ledger: Ledger, settings: Worker) -> Round | None:
             result.orphans,
             result.given_back,
         )
+    store.check(client)
     return result
 
 

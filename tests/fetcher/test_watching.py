@@ -11,8 +11,9 @@ from fixtures.imap_script import DECENT
 from fixtures.post import mail
 from fixtures.workers import until
 
-from tqimap_fetcher import run, state
+from tqimap_fetcher import idle, run, state, watch
 from tqimap_fetcher.watch import Watcher
+from tqimap_shared.errors import StopProcess
 from tqimap_shared.settings import Fetch
 
 
@@ -22,6 +23,9 @@ if TYPE_CHECKING:
     from fixtures.dovecot import Dovecot
     from fixtures.imap_script import Answer, ScriptedImap
     from fixtures.post import Post
+    from redis import Redis
+
+    from tqimap_shared.settings import Mailbox
 
     Start = Callable[..., ScriptedImap]
 
@@ -79,6 +83,24 @@ def test_the_other_folders_are_watched_when_the_first_is_gone(
         for number in (1, 2):
             dovecot.append(user, mail(number))
             until(lambda: post.open() == number, seconds=60)  # noqa: B023 - asked at once
+
+
+def test_watching_ends_when_redis_could_lose_mail(redis: Redis, post: Post) -> None:
+    """It runs for months: what was checked at its start may not be so any more."""
+    common = run.begin(post.settings, post.directory, state.load(post.directory))
+    stop = idle.Stop()
+
+    def mailboxes() -> list[Mailbox]:
+        stop.set()
+        return []
+
+    redis.config_set("appendfsync", "everysec")
+    try:
+        with pytest.raises(StopProcess, match="could lose mails"):
+            watch.watch(common, mailboxes, stop)
+    finally:
+        redis.config_set("appendfsync", "always")
+        stop.close()
 
 
 @pytest.mark.parametrize("answer", [b"@ NO not here\r\n", b"@ BAD what?\r\n", None])

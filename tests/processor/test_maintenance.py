@@ -10,6 +10,7 @@ from rq.job import Job
 from tqimap_processor import maintenance
 from tqimap_shared import queue
 from tqimap_shared.envelope import Envelope, Location
+from tqimap_shared.errors import StopProcess
 from tqimap_shared.ledger import TRIM, Ledger
 from tqimap_shared.settings import Worker
 
@@ -82,6 +83,16 @@ def test_deleted_failed_and_dead_jobs_come_back_but_not_failed_ones(
     redis.zadd("{tqimap}:open", {done: 1})  # as if it had become done while rq was asked
     assert maintenance.reconcile(redis, ledger, EAGER) == 1
     assert waiting(redis) == sorted([waits, deleted])
+
+
+def test_a_redis_that_could_lose_mails_by_now_is_named(redis: Redis) -> None:
+    """Workers run for months: it was checked at their start, and another may answer since."""
+    redis.config_set("appendfsync", "everysec")
+    try:
+        with pytest.raises(StopProcess, match="could lose mails"):
+            maintenance.once(redis, Ledger(redis, settings=EAGER), EAGER)
+    finally:
+        redis.config_set("appendfsync", "always")
 
 
 def test_a_retry_does_not_wait_for_a_wrong_clock(redis: Redis, mails: list[str]) -> None:
