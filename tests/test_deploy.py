@@ -13,6 +13,7 @@ import pytest
 import tqimap_fetcher.cli
 import tqimap_processor.cli
 from tqimap_processor import admin
+from tqimap_sandbox import redis
 from tqimap_shared.settings import Worker
 
 
@@ -87,6 +88,15 @@ def test_a_worker_is_given_time_to_end_its_mail() -> None:
     service = unit("tqimap-worker@.service")
     assert int(service["TimeoutStopSec"]) > Worker().job_timeout
     assert service["KillMode"] == "mixed"
+
+
+def test_the_redis_of_tests_and_demo_is_the_one_recommended() -> None:
+    """What the sandbox sets for speed and safety is in deploy/redis.conf, with the same value."""
+    own = ("{", "daemonize", "protected-mode", "unixsocketperm")  # a place, or of the sandbox alone
+    shared = [one for one in redis.CONFIGURATION.splitlines() if not any(a in one for a in own)]
+    recommended = (ROOT / "deploy/redis.conf").read_text("utf-8").splitlines()
+    assert shared
+    assert set(shared) <= set(recommended)
 
 
 def test_the_logs_are_rotated() -> None:
