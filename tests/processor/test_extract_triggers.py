@@ -25,6 +25,7 @@ SILENT = [
 PLAIN = [
     *("https://www.evil.com/a?b=1&c=2", "Jane Roe <jane.roe@bad-place.com>", "1.2.3.4:8080"),
     *("Your order from shop.bad.com (no. 5-21) was sent.", "Re: invoice_5-21.docx"),
+    "https://www.evil.com/click/5d41402abc4b2a76b9719d911017c592?u=1",
     "from mx.bad.com (mx.bad.com [1.2.3.4]) by mail.evil.com with ESMTPS; Mon, 4 Mar 2024",
 ]
 

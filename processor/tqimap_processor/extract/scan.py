@@ -78,9 +78,12 @@ def extract(text: str) -> Sequence[Finding]:
 
 
 def _plain(text: str) -> list[Finding]:
-    """Return what the tokens of *text* hold: there is nothing else, and nothing to refang."""
+    """Return what tokens and runs of *text* are: there is nothing else, and nothing to refang."""
     refanged = Refanged(text, plain=True)
-    return sorted(_placed(_tokens(refanged, Image(refanged.image))), key=_start)
+    image = Image(refanged.image)
+    placed = _placed(_tokens(refanged, image)) + [make(Finding, hit) for hit in _runs(image)]
+    placed.sort(key=_start)
+    return placed
 
 
 def _extract(text: str) -> Sequence[Finding]:
@@ -135,11 +138,16 @@ def refang(text: str) -> str:
 def _whole(text: str, image: Image) -> Iterator[Raw]:
     """Yield what is told by more than one token."""
     yield from numbers.find(image)
+    yield from _runs(image)
+    yield from paths.find(text, image)
+    yield from labels.find(text, image)
+
+
+def _runs(image: Image) -> Iterator[Raw]:
+    """Yield the digests and the addresses of coins."""
     for start, end in image.runs():
         if run := hashes.find(image, start, end) or coins.find(image, start, end):
             yield run
-    yield from paths.find(text, image)
-    yield from labels.find(text, image)
 
 
 def _tokens(refanged: Refanged, image: Image) -> list[_Found]:

@@ -9,6 +9,8 @@ from __future__ import annotations
 
 import re
 
+from tqimap_processor.extract.image import MIN_RUN
+
 
 # longer ones nearly always hold something
 MAX_SHORT = 1024
@@ -19,6 +21,7 @@ _TOKEN = re.compile(
     r"[.:%@](?:(?<=[^ ]\.)(?=[\w-])(?!(?<=\d\.)\d{1,9}(?:[;,)% ]|\Z))"
     r"|(?:(?<=http:)|(?<=https:))//|(?<=%)3|(?<=@)\[)"
 )
+_RUN = re.compile(rf"(?<![A-Za-z0-9])[A-Za-z0-9]{{{MIN_RUN}}}")
 # a character that may begin what is more than a token, or needs refanging; and what must be around
 # it then
 _SIGN = re.compile(
@@ -39,7 +42,7 @@ _SIGN = re.compile(
     r"|(?<=\.\[)|(?<=:\])|(?<=[^.:/~@,_%&\[\](){}<-]))"
 )
 _WORD = re.compile(
-    r"cve|dot|mutex|serial|user.?agent|mozilla/|hk[a-z]|mac| at |autonomous|[a-z0-9]{26}"
+    r"cve|dot|mutex|serial|user.?agent|mozilla/|hk[a-z]|mac| at |autonomous"
     # lines that a mailer broke
     r"|<h[tx]{2}p|<ftp|=3d"
     r"|(?<![a-z0-9])as(?:[n :=#\"'-]{0,6}\d| num)"
@@ -47,10 +50,10 @@ _WORD = re.compile(
 
 
 def token(text: str) -> bool:
-    """Say whether *text* has a token worth reading."""
-    return _TOKEN.search(text) is not None
+    """Say whether *text* has a token worth reading, or a run as long as a digest."""
+    return bool(_TOKEN.search(text) or _RUN.search(text))
 
 
 def beyond(text: str) -> bool:
-    """Say whether more may be found in *text* than its tokens hold as they are written."""
+    """Say whether more may be found in *text* than its tokens and runs as they are written."""
     return bool(_SIGN.search(text) or _WORD.search(text.lower()))
