@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 import pytest
 from fixtures.post import DONE, SEEN, mail
 
+from tqimap_fetcher import state
 from tqimap_shared.errors import StopProcess
 from tqimap_shared.folders import Folders
 from tqimap_shared.settings import Fetch
@@ -178,6 +179,26 @@ def test_a_mail_that_somebody_marked_as_unread(
     if wanted:
         (sha,) = post.ledger.unfinished(older=-1)
         assert post.ledger.raw(sha) == mail(2)
+
+
+def test_a_folder_that_keeps_marks_again_is_believed(
+    dovecot: Dovecot, user: str, post: Post
+) -> None:
+    """It was found to keep none: until no known mail is unread there, none is processed again."""
+    dovecot.append(user, mail(1))
+    post.mailbox = dovecot.mailbox(user, unread_again="process")
+    post.fetch()
+    post.work(1)
+    memory = state.load(post.directory)
+    memory.keep(post.mailbox.name, forgetful=["INBOX"])
+    state.save(post.directory, memory)
+    for again in (0, 1):
+        with dovecot.client(user) as client:
+            client.uid("STORE", "1", "-FLAGS", f"({SEEN})")
+        post.fetch()
+        assert post.noted("again") == again
+        post.fetch()
+    assert post.open() == 1
 
 
 def test_a_moved_mail_that_somebody_brings_back_unread_is_processed_again(
