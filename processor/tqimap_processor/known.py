@@ -20,6 +20,15 @@ SCHEMAS = Entries.of(
         "fonts.googleapis.com",
         "fonts.gstatic.com",
         "use.typekit.net",
+        "p.typekit.net",
+        "use.fontawesome.com",
+        "kit.fontawesome.com",
+        "fonts.bunny.net",
+        "fast.fonts.net",
+        "gmpg.org",
+        "docs.oasis-open.org",
+        "xmlns.com",
+        "xmlns.jcp.org",
     )
 )
 GATEWAYS = Entries.of(
@@ -62,6 +71,11 @@ RESERVED = Entries.of(
         "localdomain",
         "internal",
         "lan",
+        "corp",
+        "home",
+        "home.arpa",
+        "intranet",
+        "workgroup",
         "example.com",
         "example.net",
         "example.org",
@@ -70,6 +84,8 @@ RESERVED = Entries.of(
         "192.0.2.0/24",
         "198.51.100.0/24",
         "203.0.113.0/24",
+        "192.88.99.0/24",
         "2001:db8::/32",
+        "fec0::/10",
     )
 )

@@ -20,6 +20,7 @@ from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
 from tqimap_processor import context, find, known, lists, places, tricks, warninglists
+from tqimap_processor.extract.addresses import number_host
 from tqimap_processor.report import Action, Decision
 
 
@@ -34,6 +35,8 @@ if TYPE_CHECKING:
 _Verdict = tuple[Action, str]
 _ADDRESSES = frozenset({"IP Address", "IPv6 Address", "CIDR Block"})
 _DIGESTS = frozenset({"MD5", "SHA-1", "SHA-256", "SHA-384", "SHA-512"})
+# networks with a shorter prefix were assigned to nobody as a whole
+_WIDEST = 8
 _IDENTIFIERS = re.compile(r"header (?:message-id|references|in-reply-to)(?: \d+)?")
 
 
@@ -108,9 +111,11 @@ def host_of(kind: str, value: str) -> str:
         return ""
     try:
         # without a scheme the host would be taken for a path
-        return (urlsplit(value if "://" in value else f"//{value}").hostname or "").lower()
+        host = (urlsplit(value if "://" in value else f"//{value}").hostname or "").lower()
     except ValueError:
         return ""
+    # an address in decimal, octal or hexadecimal: only these have a digit there
+    return (number_host(host) or host) if host[:1].isdigit() else host
 
 
 def _denied(case: _Case) -> _Verdict | None:
@@ -151,7 +156,9 @@ def _nowhere(host: str) -> _Verdict | None:
         return None
     if network.is_loopback or network.is_link_local or network.is_multicast:
         return Action.SKIP, "A loopback, link-local or multicast address."
-    if network.is_private or network.is_reserved or network.is_unspecified:
+    if network.prefixlen < _WIDEST:
+        return Action.SKIP, "So wide a network belongs to nobody."
+    if not network.is_global or network.is_reserved:
         return Action.SKIP, "A private or reserved address means nothing outside its network."
     return None
 

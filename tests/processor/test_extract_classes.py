@@ -173,6 +173,24 @@ def test_idn_gives_both_spellings() -> None:
     assert finding.value == "xn--mnchen-bank-thb.de"
     assert finding.attributes == (("U-label", "m\u00fcnchen-bank.de"),)
     assert "mixed-script" in extract("p\u0430ypal-login.com")[0].flags
+    url, _ = extract("http://m\u00fcnchen-bank.de/x")
+    assert url.attributes == (("U-label", "m\u00fcnchen-bank.de"),)
+
+
+@pytest.mark.parametrize(
+    ("name", "flags"),
+    [
+        ("\u30bd\u30cb\u30fcshop\u5e97.com", {"idn"}),
+        ("\ud55c\uad6dshop.com", {"idn"}),
+        ("\u0430\u0440\u0440\u04cf\u0435.com", {"idn"}),
+        ("g\u043e\u043egle.com", {"idn", "mixed-script"}),
+        ("\u03bficrosoft.com", {"idn", "mixed-script"}),
+        ("\u4e2d\u0430.com", {"idn", "mixed-script"}),
+    ],
+)
+def test_scripts_are_mixed_where_no_language_mixes_them(name: str, flags: set[str]) -> None:
+    """Latin beside Chinese, Japanese or Korean is ordinary; Cyrillic or Greek beside it is not."""
+    assert extract(f"http://{name}/")[0].flags == flags
 
 
 WRAPPED = [

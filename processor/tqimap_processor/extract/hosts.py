@@ -27,6 +27,12 @@ RESERVED = words("""
     example invalid localhost test local lan internal localdomain home corp intranet arpa
 """)
 _EXAMPLES = words("example.com example.net example.org example.edu")
+# scripts of one language beside each other and beside Latin: Unicode Technical Standard 39
+_TOGETHER = (
+    words("LATIN CJK IDEOGRAPHIC HIRAGANA KATAKANA KATAKANA-HIRAGANA"),
+    words("LATIN CJK IDEOGRAPHIC HANGUL"),
+    words("LATIN CJK IDEOGRAPHIC BOPOMOFO"),
+)
 _NONE: frozenset[str] = frozenset()
 
 
@@ -79,7 +85,7 @@ def _special(name: str) -> frozenset[str]:
         said.add("reserved")
     if "xn--" in name:
         said.add("idn")
-        if any(len(_scripts(label)) > 1 for label in to_unicode(name).split(".")):
+        if any(_is_mixed(_scripts(label)) for label in to_unicode(name).split(".")):
             said.add("mixed-script")
     return frozenset(said)
 
@@ -90,6 +96,11 @@ def attributes(name: str) -> tuple[tuple[str, str], ...]:
         return ()
     shown = to_unicode(name)
     return () if shown == name else (("U-label", shown),)
+
+
+def _is_mixed(scripts: set[str]) -> bool:
+    """Say whether *scripts* do not go together: Japanese and Korean write in several at once."""
+    return len(scripts) > 1 and not any(scripts <= together for together in _TOGETHER)
 
 
 def _scripts(label: str) -> set[str]:

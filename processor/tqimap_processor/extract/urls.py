@@ -105,7 +105,9 @@ def _end(token: str, authority: int) -> int:
         end = back
     if ("&&" in token or ";" in token) and (shell := _SHELL.match(token, authority, end)):
         end = shell.end()
-    if not token.isascii() and (foreign := _GLUED.search(token, authority, end)):
+    # a name's first label may be written so
+    dot = -1 if token.isascii() else token.find(".", authority, end)
+    if dot >= 0 and (foreign := _GLUED.search(token, dot, end)):
         end = foreign.start()
     if token.find("://", authority, end) > 0 and (link := _NEXT_LINK.match(token, authority, end)):
         end = link.end()
@@ -173,7 +175,7 @@ def _read(url: str, offset: int, authority: int, depth: int = 0) -> Iterator[Hit
     wrapped = gateways.unwrap(value) if depth < gateways.MAX_DEPTH else None
     hidden = None if wrapped else gateways.opaque(name, value)
     said = _WRAPPER if wrapped else _NOTHING if hidden is None else _OPAQUE
-    yield Hit(URL, value, offset, offset + end, flags | said, _port(port))
+    yield Hit(URL, value, offset, offset + end, flags | said, attributes + _port(port))
     start, stop = offset + start, offset + start + len(bare)
     if kind_type == IPV6:
         start, stop = start + 1, stop - 1
