@@ -58,6 +58,7 @@ PASSAGES: list[tuple[str, set[str]]] = [
     ("all versions < 4.5.6.7", set()),
     ("Apache Foo 2.4.1.1 (fixed in 2.4.1.2)", set()),
     ("since 5.6.7.8", set()),
+    ("jQuery 3.2.1.0", set()),
     ("starting with 3.1.0.2", set()),
     ("until 5.0.2.1", set()),
     ("IBM AS400 servers", set()),
@@ -275,6 +276,76 @@ PASSAGES: list[tuple[str, set[str]]] = [
     ("User-agent\tMicrosoft BITS/7.8", {"ua:Microsoft BITS/7.8"}),
     ("| User-Agent | Microsoft BITS/7.8 |", {"ua:Microsoft BITS/7.8"}),
     ("a3b4c5.i2p and x.bit", {"fqdn:a3b4c5.i2p", "fqdn:x.bit"}),
+    (
+        (
+            "v=spf1 ip4:45.66.230.0/24 ip6:2a03:b0c0::/32 include:_spf.bad-place.net a:mail.bad-p"
+            "lace.net -all"
+        ),
+        {
+            "cidr:2a03:b0c0::/32",
+            "cidr:45.66.230.0/24",
+            "fqdn:_spf.bad-place.net",
+            "fqdn:mail.bad-place.net",
+        },
+    ),
+    (
+        (
+            "Subject: CN=*.bad-place.net, O=Evil\nIssuer: C=US, O=Let's Encrypt, CN=R3\nSerial Nu"
+            "mber: 03:5a:1b:2c:3d:4e:5f:60:71:82:93:a4:b5:c6:d7:e8:f9:0a\nSHA1 Fingerprint: 2F:D4"
+            ":E1:C6:7A:2D:28:FC:ED:84:9E:E1:BB:76:E7:39:1B:93:EB:12\nX509v3 Subject Alternative N"
+            "ame: DNS:bad-place.net, DNS:www.bad-place.net"
+        ),
+        {
+            "fqdn:bad-place.net",
+            "fqdn:www.bad-place.net",
+            "serial:035a1b2c3d4e5f60718293a4b5c6d7e8f90a",
+            "sha1:2fd4e1c67a2d28fced849ee1bb76e7391b93eb12",
+        },
+    ),
+    (
+        (
+            "Mar  1 10:11:12 fw %ASA-4-106023: Deny tcp src outside:45.66.230.5/51234 dst inside:"
+            "10.0.0.5/445 by access-group"
+        ),
+        {
+            "ip:10.0.0.5",
+            "ip:45.66.230.5",
+        },
+    ),
+    (
+        "10:11:12.123456 IP 10.1.1.5.49733 > 45.66.230.5.443: Flags [S], seq 1, win 64240",
+        {
+            "ip:10.1.1.5",
+            "ip:45.66.230.5",
+        },
+    ),
+    ("psexec.exe \\\\10.0.0.5 -s cmd.exe", {"file:cmd.exe", "file:psexec.exe", "ip:10.0.0.5"}),
+    (
+        'wmic /node:10.0.0.5 process call create "cmd /c C:\\Windows\\Temp\\r.bat"',
+        {
+            "ip:10.0.0.5",
+            "path:C:\\Windows\\Temp\\r.bat",
+        },
+    ),
+    (
+        (
+            "\u6837\u672cMD5\uff1a0123456789abcdef0123456789abcdef\uff0cC2\uff1abad-place[.]net:4"
+            "43\uff0cIP\uff1a45.66.230[.]5\uff0c\u6f0f\u6d1eCVE-2024-21412\u3002"
+        ),
+        {
+            "cve:CVE-2024-21412",
+            "fqdn:bad-place.net",
+            "ip:45.66.230.5",
+            "md5:0123456789abcdef0123456789abcdef",
+        },
+    ),
+    ("iOS 17.0.3.1", set()),
+    ("Log4j 2.14.1.1", set()),
+    ("ActiveMQ 5.15.15.1", set()),
+    ("AnyDesk 7.0.14.0", set()),
+    ("assembly 4.0.0.0", set()),
+    ("SMBIOS 2.8.0.1", set()),
+    ("DLL 6.0.0.1", set()),
 ]
 
 

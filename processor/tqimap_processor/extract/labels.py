@@ -6,7 +6,18 @@ import re
 from functools import lru_cache
 from typing import TYPE_CHECKING
 
-from tqimap_processor.extract.finding import MAC, MUTEX, NO_FLAGS, SERIAL, USER_AGENT, Hit, Raw
+from tqimap_processor.extract.finding import (
+    MAC,
+    MD5,
+    MUTEX,
+    NO_FLAGS,
+    SERIAL,
+    SHA1,
+    SHA256,
+    USER_AGENT,
+    Hit,
+    Raw,
+)
 
 
 if TYPE_CHECKING:
@@ -39,6 +50,12 @@ _SERIAL = re.compile(
     r"(?:[ _]?(?i:number|no\.?|#))?[\"']?[ \t]{0,4}[:=]?[ \t]{0,4}[\"']?(?:0x)?"
     r"((?:[0-9A-Fa-f]{2}[: ]){7,19}[0-9A-Fa-f]{2}|[0-9A-Fa-f]{16,40})(?![0-9A-Za-z])"
 )
+# a certificate's digest in pairs, and its type by the number of these
+_PRINT = re.compile(
+    r"[\"'\s]{0,4}[:=]?\s{0,4}((?:[0-9A-Fa-f]{2}[: ]){15,31}[0-9A-Fa-f]{2})(?![:\w])"
+)
+_PRINTS = {16: MD5, 20: SHA1, 32: SHA256}
+_NO_FILE = frozenset({"labelled", "not-a-file"})
 _BARE_MAC = re.compile(
     rb"(?:[ _-]?addr(?:ess)?)?[\"']?[ \t]?[:=][ \t]?[\"']?([0-9a-f]{12})(?![\w\xff-])"
 )
@@ -55,21 +72,37 @@ def find(text: str, image: Image) -> Iterator[Raw]:
             yield Hit(USER_AGENT, value, match.start(1), match.start(1) + len(value), _LABELLED)
     if b"Mozilla/" in image.bytes:
         yield from _browsers(text, image.bytes)
-    for at in _places(lower, b"mutex"):
-        if match := _MUTEX.match(text, at + 5) or _CREATED.match(text, at + 5):
-            written = match[1].rstrip(".)")
-            value = written.replace("\\\\", "\\")
-            yield Hit(MUTEX, value, match.start(1), match.start(1) + len(written), _LABELLED)
-    for at in _places(lower, b"serial"):
-        match = _SERIAL.match(text, at + 6)
-        if match and len(match[1]) != _DIGEST:
-            value = re.sub("[: ]", "", match[1]).lower()
-            yield Hit(SERIAL, value, *match.span(1), _LABELLED)
+    yield from _mutexes(text, lower)
+    yield from _certificates(text, lower)
     for at in _places(lower, b"mac"):
         if bare := _BARE_MAC.match(lower, at + 3):
             digits = bare[1].decode()
             value = ":".join(digits[pair : pair + 2] for pair in range(0, 12, 2))
             yield Hit(MAC, value, *bare.span(1), _LABELLED)
+
+
+def _mutexes(text: str, lower: bytes) -> Iterator[Hit]:
+    for at in _places(lower, b"mutex"):
+        if match := _MUTEX.match(text, at + 5) or _CREATED.match(text, at + 5):
+            written = match[1].rstrip(".)")
+            value = written.replace("\\\\", "\\")
+            yield Hit(MUTEX, value, match.start(1), match.start(1) + len(written), _LABELLED)
+
+
+def _certificates(text: str, lower: bytes) -> Iterator[Hit]:
+    """Yield serial numbers of certificates, and their digests that are written in pairs."""
+    for at in _places(lower, b"serial"):
+        match = _SERIAL.match(text, at + 6)
+        if match and len(match[1]) != _DIGEST:
+            yield Hit(SERIAL, _digits(match[1]), *match.span(1), _LABELLED)
+    for at in _places(lower, b"print"):
+        match = _PRINT.match(text, at + 5)
+        if match and (kind := _PRINTS.get(len(value := _digits(match[1])) // 2)):
+            yield Hit(kind, value, *match.span(1), _NO_FILE, (("Algorithm", "fingerprint"),))
+
+
+def _digits(pairs: str) -> str:
+    return re.sub("[: ]", "", pairs).lower()
 
 
 def _browsers(text: str, image: bytes) -> Iterator[Raw]:

@@ -9,7 +9,7 @@ import re
 from typing import TYPE_CHECKING
 
 from tqimap_processor.extract import hosts, prose, urls
-from tqimap_processor.extract.addresses import IPV4, ipv4_flags, is_ipv4, mac
+from tqimap_processor.extract.addresses import IPV4, ipv4_flags, is_ipv4, mac, quad
 from tqimap_processor.extract.finding import CIDR, EMAIL, FILENAME, FQDN, IP, MAC, NO_FLAGS, Hit
 from tqimap_processor.extract.tlds import (
     BOTH_TLDS,
@@ -41,6 +41,8 @@ _MASK_END = re.compile(r"/(\d{1,2})(?=\.?$|[.,;:)\]])")
 # an address beside another
 _QUAD_BEFORE = re.compile(rf"(?<![\w.]){IPV4}/\Z")
 _QUAD_BEHIND = re.compile(rf"/{IPV4}(?![\w/]|\.\w)")
+# firewalls write a port so; a mask or a day is smaller
+_SLASH_PORT = re.compile(r"/(\d{3,5})(?![\w./?:-])")
 _PORT = re.compile(r":(\d{1,5})(?![\w.])")
 IN_ADDRESS = frozenset({"in-address"})
 
@@ -131,6 +133,9 @@ def _judge(token: str, match: re.Match[str], end: int) -> Iterator[Hit]:
     if before == "@" and start == 1 and after != "/":
         # the domain of addresses
         yield from _senders(name, start, stop)
+    if token[:start] == "\\\\" and stop == end and (flags := quad(name)) is not None:
+        # a server without a share
+        yield Hit(IP, name, start, stop, flags)
     if before == "@" or (after == "@" and "." in token[stop : stop + 64]) or before in {"%", "\\"}:
         return
     if before == "." and token[start - 2 : start - 1] in {"]", "}", "*"} and start > 2:
@@ -182,7 +187,7 @@ def _numbers(token: str, name: str, start: int, stop: int, before: str, end: int
     if mask and int(mask[1]) <= 32:
         yield Hit(CIDR, f"{name}/{int(mask[1])}", start, mask.end(), flags)
         return
-    port = _PORT.match(token, stop)
+    port = _PORT.match(token, stop) or _SLASH_PORT.match(token, stop)
     tail = port.end() if port else stop
     hit = Hit(IP, name, start, stop, flags, (("Port", port[1]),) if port else ())
     if (

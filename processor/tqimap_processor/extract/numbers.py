@@ -6,8 +6,19 @@ import re
 from string import ascii_letters
 from typing import TYPE_CHECKING
 
-from tqimap_processor.extract.addresses import ipv6, ipv6_flags, mac
-from tqimap_processor.extract.finding import ASN, CIDR, CVE, FUZZY, IPV6, MAC, NO_FLAGS, Hit, Raw
+from tqimap_processor.extract.addresses import ipv6, ipv6_flags, mac, quad
+from tqimap_processor.extract.finding import (
+    ASN,
+    CIDR,
+    CVE,
+    FUZZY,
+    IP,
+    IPV6,
+    MAC,
+    NO_FLAGS,
+    Hit,
+    Raw,
+)
 
 
 if TYPE_CHECKING:
@@ -41,6 +52,11 @@ _ASN = re.compile(
 _SPELLED_OUT = re.compile(
     rb"autonomous[ -]system(?:[ :]number)?(?: \(asn?\))?(?::| =)? " + _ASN_NUMBER
 )
+# what tcpdump writes: a port is a fifth number there
+_FLOW = re.compile(
+    rb"(\d{1,3}(?:\.\d{1,3}){3})\.\d{1,5} > (\d{1,3}(?:\.\d{1,3}){3})\.\d{1,5}(?=[: ])"
+)
+_FLOW_SIGN = re.compile(rb" > (?<=\d > )(?=\d)")
 _SSDEEP = re.compile(rb":(?<=\d:)(?=[A-Za-z0-9+/]{6,148}+:)")
 _SSDEEP_BODY = re.compile(rb":[A-Za-z0-9+/]{6,148}+:[A-Za-z0-9+/]{3,148}+")
 # a machine of IBM's and protocols that exchange files, among the words that they stand between
@@ -66,6 +82,8 @@ def find(image: Image) -> Iterator[Raw]:
         yield from _fuzzy(image.bytes)
     if b"-" in image.bytes:
         yield from _dashes(image.bytes)
+    if b" > " in image.bytes:
+        yield from _flows(image.bytes)
     yield from _cves(image.lower)
     yield from _asns(image)
 
@@ -89,6 +107,19 @@ def _colons(text: bytes) -> Iterator[Raw]:
                 continue
         if hit := _colon_run(text, start, run):
             yield hit
+
+
+def _flows(text: bytes) -> Iterator[Raw]:
+    for sign in _FLOW_SIGN.finditer(text):
+        back = max(0, sign.start() - 22)
+        start = max(text.rfind(blank, back, sign.start()) for blank in (b" ", b"\n", b"\t"))
+        flow = _FLOW.match(text, max(back, start + 1))
+        if flow is None:
+            continue
+        for group in (1, 2):
+            address = flow[group].decode()
+            if (flags := quad(address)) is not None:
+                yield IP, address, *flow.span(group), flags, ()
 
 
 def _back(text: bytes, at: int, done: int) -> int:

@@ -44,7 +44,7 @@ _PLAIN = re.compile(
 _NEW_LINE = re.compile(r"(?:\\[nrt])+")
 _ENCODED = re.compile(r"(?:https?|ftp)%3[aA]%2[fF]%2[fF][^\s&,;]+")
 # a path on the same host: whatever looks like a name in it is a file
-_LOCAL_PATH = re.compile(r"/(?![/\d\[]|dev/(?:tcp|udp)/)[^@,;()\[\]]*+$")
+_LOCAL_PATH = re.compile(r"/(?![/\d\[]|\w{1,12}:|dev/(?:tcp|udp)/)[^@,;()\[\]]*+$")
 _FILE = re.compile(r"[A-Za-z0-9_-]{1,128}\.[a-z0-9]{1,16}")
 # last labels that leave no doubt; com only unless a file's extension stands before it
 _SETTLED = (IANA - BOTH_TLDS - FILE_TLDS - METHODS - names.EXTENSIONS) | {"com"}
@@ -53,7 +53,7 @@ _CLEAR = (_SETTLED & prose.PLAIN_TLDS) - {"com"}
 _ORDINARY = TLDS - hosts.RESERVED
 _FILES = names.EXTENSIONS - TLDS
 _WEB = frozenset({"http", "https"})
-_LETTERS = re.compile(r"(?:stratum\+)?[A-Za-z]{2,6}[45]?\Z", re.IGNORECASE)
+_LETTERS = re.compile(r"(?:stratum\+)?[A-Za-z]{2,7}[345]?h?\Z", re.IGNORECASE)
 
 
 def read(token: str) -> tuple[Raw, ...]:

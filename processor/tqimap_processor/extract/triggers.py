@@ -43,8 +43,8 @@ _SIGN = re.compile(
 )
 _WORD = re.compile(
     r"cve|dot|mutex|serial|user.?agent|mozilla/|hk[a-z]|mac| at |autonomous"
-    # lines that a mailer broke
-    r"|<h[tx]{2}p|<ftp|=3d"
+    # what tcpdump writes, lines that a mailer broke
+    r"|\d > \d|<h[tx]{2}p|<ftp|=3d"
     r"|(?<![a-z0-9])as(?:[n :=#\"'-]{0,6}\d| num)"
 )
 

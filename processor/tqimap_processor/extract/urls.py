@@ -34,7 +34,8 @@ _OPAQUE = frozenset({"wrapper", "opaque"})
 _UNWRAPPED = frozenset({"unwrapped"})
 SCHEMES = words("""
     http https ftp ftps sftp tcp udp ws wss ldap ldaps rmi smb ssh git telnet tftp gopher socks4
-    socks5 socks rtsp dns iiop nis nds corba stratum stratum+tcp stratum+ssl
+    socks5 socks5h socks smtp smtps imap imaps pop3 irc ircs vnc rdp mysql mongodb redis mqtt webdav
+    rsync sip rtsp dns iiop nis nds corba stratum stratum+tcp stratum+ssl
 """)
 SCHEME = re.compile(rf"(?:{'|'.join(map(re.escape, sorted(SCHEMES)))})://", re.IGNORECASE)
 _AUTHORITY = re.compile(

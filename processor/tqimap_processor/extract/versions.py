@@ -18,6 +18,9 @@ _WORDS = _bytes("""
     tomcat weblogic websphere coldfusion acrobat photoshop libreoffice winrar kernel junos fortios
     fortiproxy fortimanager pan-os panos xe xr esxi vcenter sonicos screenconnect secure
     rhel centos ubuntu debian patch hotfix sdk framework plugin driver
+    ios ipados macos log4j activemq anydesk teamviewer assembly dll smbios jquery struts winscp
+    filezilla putty 7-zip curl libcurl wget busybox zlib libpng libwebp ghostscript ffmpeg glibc
+    electron webkit flash foxit
 """)
 # verbs before these: `fixed in 7.2.4.1`, `prior to 3.2.1.0`
 _VERBS = {
