@@ -60,7 +60,7 @@ class Walk:
             ("holds", (sha, token, effect)),
             ("done", (sha, token, LEASE, one("01"), "files", "1")),
             ("fail", (sha, token, LEASE, "a reason", one("01"))),
-            ("release", (sha, token)),
+            ("release", (sha, token, self.random.choice(("", "away")))),
             ("abandon", (sha, one(TOKENS).partition("/")[0], "a reason", one((2, 9)))),
             ("reopen", (sha,)),
             ("unplace", (sha,)),
