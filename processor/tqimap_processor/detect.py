@@ -37,7 +37,7 @@ _INSIDE_ZIP = (
 )
 _PACKAGES = frozenset({"docx", "xlsx", "pptx"})
 _TYPES = b"[Content_Types].xml"
-_ZIP_WINDOW = 65_536
+_ZIP_WINDOW, _ZIP_END = 65_536, 22
 _PDF_WINDOW = 1024
 _TEXT_WINDOW = 8192
 _SHORT = 512
@@ -77,6 +77,7 @@ _MAIL_TYPES = frozenset(
 _CMS = re.compile(
     rb"0(?:\x80|[\x81-\x84].{1,4}?|[\x02-\x7f])\x06[\x09\x0b]\*\x86H\x86\xf7\x0d\x01", re.DOTALL
 )
+_YENC = b"\n=ybegin line="
 _UTF16 = (b"\xff\xfe", b"\xfe\xff")
 
 
@@ -127,7 +128,10 @@ def _archive(data: bytes) -> str:
         return "tar"
     # .lzma has no signature: the usual properties, and a plausible size
     is_lzma = data.startswith(b"\x5d\0\0") and data[12:13] in {b"\0", b"\xff"}
-    return "xz" if is_lzma else ""
+    if is_lzma:
+        return "xz"
+    # readers begin at the end of a ZIP, so anything may stand before it
+    return "zip" if data[-_ZIP_END:].startswith(b"PK\x05\x06") else ""
 
 
 def _disk(data: bytes) -> str:
@@ -171,7 +175,10 @@ def _text(data: bytes, declared_type: str) -> str:
             return "text"
         # mail programs pass over zero bytes in a body
         data = data.replace(b"\0", b"")
-    return _readable(data, declared) if _is_text(data[:_TEXT_WINDOW]) else "unknown"
+    if _is_text(data[:_TEXT_WINDOW]):
+        return _readable(data, declared)
+    # text all the same, whose file is in letters that are not
+    return "text" if _YENC in data[:_TEXT_WINDOW] else "unknown"
 
 
 def _readable(data: bytes, declared: str) -> str:

@@ -17,6 +17,7 @@ AT_START = (
     (b"\x1f\x8b", "gzip"),
     (b"\xfd7zXZ\0", "xz"),
     (b"\x1f\x9d", "compress"),
+    (b"ActiveMime", "activemime"),
     (b"(\xb5/\xfd", "zstd"),
     (b"7z\xbc\xaf\x27\x1c", "7z"),
     (b"Rar!\x1a\x07", "rar"),

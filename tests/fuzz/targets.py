@@ -17,8 +17,16 @@ from fixtures.locked_odf import as_a_whole, by_part
 from fixtures.samples import SAMPLES
 
 from tqimap_processor import header, inlined, message, mime
+from tqimap_processor.artefact import Opened
 from tqimap_processor.detect import detect
-from tqimap_processor.openers import compound, macros, ole_objects, open_inside, pdf_sweep
+from tqimap_processor.openers import (
+    compound,
+    encoded,
+    macros,
+    ole_objects,
+    open_inside,
+    pdf_sweep,
+)
 from tqimap_processor.walk import walk
 from tqimap_shared.settings import Limits
 
@@ -35,6 +43,11 @@ KINDS = (
     *("xml", "svg", "csv", "calendar", "url", "iqy", "plist", "lnk", "signed"),
 )
 _PASSWORD = "infected"
+_LETTERS = (
+    b"atob('aHR0cDovL2EuY29tLw=='); x = \"UEsD\" + \"BAAA\"; unescape('%3Ch%u0074ml%3E')"
+    b" String.fromCharCode(60,104,116,109,108,62,32,32) Chr(104)&Chr(116)&Chr(116)&Chr(112)"
+    b" moc.a//:ptth c^u^r^l hex(2):68,00,74,00,74,00,70,00 68747470 3a2f2f -enc aAB0AHQAcAA6AC8A"
+)
 _SHORT = Limits(header_bytes=4000, header_lines=100, field_bytes=500)
 _LIMITS = Limits(artefact_text=200_000, unpacked=8 * 2**20, key_rounds=10_000)
 
@@ -121,6 +134,13 @@ def _objects(data: bytes) -> None:
     ole_objects.is_locked(data)
 
 
+def _encoded(data: bytes) -> None:
+    given = replace(source(data), limits=_LIMITS, room=_LIMITS.unpacked)
+    found = encoded.revealed(Opened(), "svg", given)
+    if sum(len(one.data) for one in found.children) > given.room:
+        raise Found("more bytes than allowed")
+
+
 def _macros(data: bytes) -> None:
     macros.read(data, _LIMITS)
 
@@ -134,6 +154,7 @@ TARGETS: dict[str, Callable[[bytes], None]] = {
     "pdf-sweep": _sweep,
     "compound": _compound,
     "objects": _objects,
+    "encoded": _encoded,
     **{kind: _opener(kind) for kind in KINDS},
 }
 
@@ -150,6 +171,7 @@ def corpus(name: str) -> list[bytes]:
         ],
         "pdf-sweep": [SAMPLES["pdf"]],
         "compound": [SAMPLES["doc"], SAMPLES["msg"]],
+        "encoded": [_LETTERS],
         "objects": [native(b"a.exe", b"MZ"), vba(b"Sub a"), SAMPLES["xls"]],
         "odf": [by_part(_PASSWORD, content=b"<a/>"), as_a_whole(_PASSWORD, SAMPLES["odf"])],
     }

@@ -31,6 +31,26 @@ if TYPE_CHECKING:
 _STEP = 65_536
 _ENTRY = b"PK\x01\x02"
 _LOCAL_HEADER = 30
+_LOCAL, _DIRECTORY_END = b"PK\x03\x04", b"PK\x05\x06"
+_END_SIZE, _LONGEST_END = 22, 65_557
+# files that go on being what they are with a ZIP behind them
+CARRIERS = frozenset(
+    {
+        "pdf",
+        "lnk",
+        "png",
+        "jpeg",
+        "gif",
+        "bmp",
+        "ico",
+        "webp",
+        "tiff",
+        "html",
+        "text",
+        "rtf",
+        "gzip",
+    }
+)
 _IS_ENCRYPTED = 1
 _IS_UTF8 = 0x800
 # the others, AES encryption among them, are left to 7zz
@@ -49,6 +69,23 @@ _BROKEN = (
 )
 
 
+def appended(data: bytes) -> Child | None:
+    """Return the ZIP that ends *data*, which begins as something else, or None."""
+    start = _start(data)
+    return Child("", data[start:], "appended") if start > 0 else None
+
+
+def _start(data: bytes) -> int:
+    """Return where the ZIP begins that ends *data*; 0 where none does."""
+    end = data.rfind(_DIRECTORY_END, -_LONGEST_END)
+    if end < 0 or end + _END_SIZE > len(data):
+        return 0
+    size, offset, comment = struct.unpack_from("<IIH", data, end + 12)
+    start = end - size - offset
+    ends_it = end + _END_SIZE + comment == len(data)
+    return start if ends_it and start > 0 and data.startswith(_LOCAL, start) else 0
+
+
 def open_zip(source: Source) -> Opened:
     """Return the entries of *source* as children, each with what is wrong with it."""
     entries = source.data.count(_ENTRY)
@@ -59,7 +96,12 @@ def open_zip(source: Source) -> Opened:
     except _BROKEN as error:
         return Opened(problems=(Problem("malformed", type(error).__name__), NEEDED))
     with archive:
-        return _Unpacking(archive, source).opened()
+        opened = _Unpacking(archive, source).opened()
+    if not (start := _start(source.data)):
+        return opened
+    # readers differ in which of several archives they show
+    before = Child("", source.data[:start], "prepended")
+    return Opened(opened.spans, (*opened.children, before), opened.problems)
 
 
 class _Unpacking:

@@ -9,7 +9,9 @@ from __future__ import annotations
 import bz2
 import io
 import lzma
+import re
 import zlib
+from dataclasses import replace
 from typing import TYPE_CHECKING, Protocol
 
 import zstandard
@@ -24,7 +26,8 @@ if TYPE_CHECKING:
 
 
 _STEP = 65_536
-_GZIP = 31
+_EITHER = 47  # zlib's own header or gzip's
+_ZLIB = re.compile(rb"x[\x01\x5e\x9c\xda]")
 _FLAGS, _HAS_EXTRA, _HAS_NAME = 3, 4, 8
 _HEAD = 10
 _BROKEN = (zlib.error, lzma.LZMAError, zstandard.ZstdError, EOFError, OSError, ValueError)
@@ -46,7 +49,7 @@ class _Inflate:
     """zlib in the manners of bz2 and lzma."""
 
     def __init__(self) -> None:
-        self._inflate = zlib.decompressobj(_GZIP)
+        self._inflate = zlib.decompressobj(_EITHER)
 
     def decompress(self, data: bytes, max_length: int = 0, /) -> bytes:
         return self._inflate.decompress(self._inflate.unconsumed_tail + data, max_length)
@@ -67,6 +70,13 @@ class _Inflate:
 def open_gzip(source: Source) -> Opened:
     """Return what *source* holds, under the name that its header tells."""
     return _opened(source, _members(_Inflate, b"\x1f\x8b", source), _stored_name(source.data))
+
+
+def open_activemime(source: Source) -> Opened:
+    """Return what *source*, a part of a web page that Office saved, holds."""
+    start = found.start() if (found := _ZLIB.search(source.data)) else len(source.data)
+    packed = replace(source, data=source.data[start:])
+    return _opened(source, _members(_Inflate, b"\x1f\x8b", packed))
 
 
 def open_bzip2(source: Source) -> Opened:

@@ -100,12 +100,16 @@ _BLOCK = (
 _EDGES = dict.fromkeys(_BLOCK, "\n") | {"td": "\t", "th": "\t"}
 _KEEPS_BREAKS = frozenset({"pre", "textarea", "listing", "xmp", "plaintext"})
 _UNSHOWN = frozenset({"script", "style"})
+_TITLE = 200  # characters; longer ones are for machines
 _READ = frozenset({"alt", "title"})  # by people, where images are not loaded
 _REFRESH = re.compile(r"(?i)url\s*=\s*[\"']?([^\"']+)")
 _META_CHARSET = re.compile(rb"(?i)<meta[^>]{0,200}?charset\s*=\s*[\"']?([\w.:-]{1,40})")
 _META_WINDOW = 4096
 _SCHEME = re.compile(r"[A-Za-z][A-Za-z0-9+.-]*:")
 _IN_LINK = str.maketrans("", "", "\t\r\n")
+_AROUND_LINK = "".join(map(chr, range(33)))
+_PLAIN_LINK = re.compile(r"https?://[^/\\%?#]+(?:[/?#][^\\]*)?\Z", re.IGNORECASE)
+_LINK = re.compile(r"(https?):[/\\]*(?=[^/\\])", re.IGNORECASE)
 _SPACE = str.maketrans("\t\r\n\f", "    ")
 _BLANKS = re.compile(r"[ \t\xa0]{2,}")
 _BREAKS = re.compile(r"[ \t\xa0]?\n[ \t\n\xa0]*")
@@ -218,11 +222,16 @@ class _Page:
             self._add(element + name, script.strings(value), hidden=True)
         elif name == "content" and (found := _REFRESH.search(value)) and element.endswith("meta@"):
             self._link(element + name, found[1], hidden=hidden)
-        elif name in _READ or "://" in value or "[.]" in value or "www." in value:
+        elif (
+            (name in _READ and len(value) < _TITLE)
+            or "://" in value
+            or "[.]" in value
+            or "www." in value
+        ):
             self._add(element + name, value, hidden=hidden)
 
     def _link(self, where: str, value: str, *, hidden: bool) -> None:
-        value = value.translate(_IN_LINK).strip()
+        value = _followed(value.translate(_IN_LINK).strip(_AROUND_LINK))
         scheme = _SCHEME.match(value)
         kind = scheme[0].lower() if scheme else ""
         if kind == "data:":
@@ -265,6 +274,15 @@ class _Page:
     def _add(self, where: str, text: str, *, hidden: bool) -> None:
         if text:
             self._spans.setdefault((where, text), Span(where, text, hidden))
+
+
+def _followed(value: str) -> str:
+    """Return the link *value* as browsers follow it: slashes either way, or left out."""
+    if _PLAIN_LINK.match(value) or not (start := _LINK.match(value)):
+        return value
+    path, mark, rest = value[start.end() :].partition("?")
+    host, slash, path = path.replace("\\", "/").partition("/")
+    return f"{start[1]}://{unquote(host)}{slash}{path}{mark}{rest}"
 
 
 def _shown(text: str, *, keep: bool) -> str:

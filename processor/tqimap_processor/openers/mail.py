@@ -11,7 +11,7 @@ from collections import Counter
 from itertools import pairwise
 from typing import TYPE_CHECKING
 
-from tqimap_processor import charset, inlined, message, mime
+from tqimap_processor import charset, message, mime
 from tqimap_processor.artefact import Child, Opened, Problem, Span
 from tqimap_processor.detect import detect
 
@@ -109,9 +109,6 @@ def _children(node: Node) -> Iterator[Child]:
         part.declared_type,
         parameters=tuple(pair for pair in parameters if pair[1]),
     )
-    if how == "body":
-        for name, data in inlined.files(content):
-            yield Child(name, data, "attachment")
 
 
 def _how(node: Node, content: bytes) -> str:

@@ -12,6 +12,7 @@ from tqimap_processor.openers import (
     archive,
     compressed,
     contentlines,
+    encoded,
     encrypted_office,
     fuzzy,
     html,
@@ -70,6 +71,7 @@ OPENERS: dict[str, Opener] = {
     "gzip": compressed.open_gzip,
     "bzip2": compressed.open_bzip2,
     "xz": compressed.open_xz,
+    "activemime": compressed.open_activemime,
     "zstd": compressed.open_zstd,
     "tar": tar.open_tar,
     "json": jsondoc.open_json,
@@ -142,7 +144,9 @@ def open_inside(kind: str, source: Source) -> Opened:
 
 
 def _opened(opener: Opener, kind: str, source: Source) -> Opened:
-    opened = opener(source)
+    opened = encoded.revealed(opener(source), kind, source)
+    if kind in archive.CARRIERS and (hidden := archive.appended(source.data)):
+        opened = replace(opened, children=(*opened.children, hidden))
     if fuzzy.wanted(kind, source):
         opened = replace(opened, spans=(fuzzy.span(source), *opened.spans))
     return opened
