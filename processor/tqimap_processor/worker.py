@@ -163,8 +163,7 @@ class MailWorker(Worker):
     def heartbeat(self, timeout: int | None = None, pipeline: Pipeline | None = None) -> None:
         """Miss a heartbeat rather than drop the job in hand when Redis is away.
 
-        Sent at once, where rq waits for each of its three commands; and not sent where the last one
-        still holds.
+        One call, where rq makes three, and none as long as the last one holds.
         """
         if pipeline is not None:
             super().heartbeat(timeout, pipeline)
