@@ -1,8 +1,7 @@
 """The always-on worker: rq's, made to lose nothing when it, its horse or Redis is killed.
 
-rq's forking Worker ("horse" is its name for the child that works), because a mail that kills its
-process must not take others with it. What is changed, and why, stands at each method; rq is pinned
-below 4, because these are inner doors of it.
+rq's forking Worker ("horse" is its name for the child that works): a mail that kills its process
+must not take others along. What is changed stands at each method; rq's inner doors: pinned below 4.
 """
 
 from __future__ import annotations
