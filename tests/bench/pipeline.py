@@ -29,7 +29,7 @@ WAYS: tuple[tuple[int, tuple[str, ...]], ...] = (
     (2, ()),
     (1, ("--jobs-per-fork", "200")),
     (2, ("--jobs-per-fork", "200")),
-    (6, ("--jobs-per-fork", "200")),
+    (8, ("--jobs-per-fork", "200")),
 )
 MIB = 2**20
 TIMES = 20  # the plain way: what the best of our ways has to reach
