@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import base64
 import re
+import zlib
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import pytest
 from fixtures.built_mail import artefacts, decision, mail, mixed, part, report, source
 from fixtures.small_cases import signed
 
+from tqimap_processor.openers import open_artefact
 from tqimap_processor.openers.mail import open_mail
 from tqimap_processor.walk import walk
 from tqimap_shared.settings import Limits
@@ -321,3 +324,22 @@ def test_signed_mail_is_opened() -> None:
         tree = artefacts(mixed(part(data, "application/pkcs7-mime", name="smime.p7m")))
         assert tree["1.1"] == "signed-content mail"
         assert tree["1.1.1"] == "body html"
+
+
+def _element(tag: int, body: bytes) -> bytes:
+    return bytes([tag, 0x82]) + len(body).to_bytes(2, "big") + body
+
+
+def test_packed_mail_is_unpacked_within_its_room() -> None:
+    """What S/MIME compressed is read whole or not at all: no room is no leave to go on for ever."""
+    inside = b"Subject: packed\r\n\r\n" + b"x" * 100_000
+    name = _element(0x06, bytes.fromhex("2a864886f70d0109100109"))
+    packed = _element(0xA0, _element(0x04, zlib.compress(inside)))
+    content = _element(0x30, _element(0x30, _element(0x06, b"data") + packed))
+    given = source(_element(0x30, name + _element(0xA0, content)))
+    (child,) = open_artefact("signed", given).children
+    assert child.data == inside
+    for room in (0, 1_000):
+        opened = open_artefact("signed", replace(given, room=room))
+        assert not opened.children
+        assert [one.kind for one in opened.problems] == ["too-large"]

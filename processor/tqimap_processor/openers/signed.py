@@ -46,7 +46,8 @@ def open_signed(source: Source) -> Opened:
 
 def _inflated(content: bytes, room: int) -> bytes:
     try:
-        return zlib.decompressobj().decompress(content, room)
+        # one byte more shows that something was left out; and 0 would be no limit
+        return zlib.decompressobj().decompress(content, room + 1)
     except zlib.error:
         return b""
 
